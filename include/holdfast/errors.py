@@ -1,0 +1,86 @@
+"""Every error that Holdfast raises on purpose: permanent ones are never retried, transient ones may be."""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """Root of all deliberate errors.
+
+    ``message`` is lower case without a full stop: what, which, why. ``hint`` is a full sentence that
+    says what to do next. Neither may hold a secret.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+def _rebuild(kind: type[HoldfastError], message: str, hint: str | None) -> HoldfastError:
+    return kind(message, hint=hint)
+
+
+class PermanentError(HoldfastError):
+    """Trying again cannot help: a person or another input is needed."""
+
+
+class TransientError(HoldfastError):
+    """Trying again later may help: a connection lost, a server busy, a disk full."""
+
+
+class UsageError(PermanentError):
+    """Wrong use or configuration (the CLI's exit status 2)."""
+
+
+class PolicyError(UsageError):
+    """A policy file that cannot be used; the message names file, field and reason."""
+
+
+class StoreError(TransientError):
+    """A store did not answer as it should."""
+
+
+class ObjectMissing(PermanentError):
+    """A key that should be in the store is not."""
+
+
+class ObjectExists(PermanentError):
+    """A create-only write met an existing object; nothing was changed."""
+
+
+class DecryptError(PermanentError):
+    """Bytes that are not a valid, complete age file for the identities at hand."""
+
+
+class NoIdentityMatch(DecryptError):
+    """A well-formed age file that none of the given identities opens."""
+
+
+class SignatureError(PermanentError):
+    """A signature that does not fit the bytes it stands beside."""
+
+
+class IntegrityError(PermanentError):
+    """Stored bytes that differ from what was recorded of them."""
+
+
+class DatabaseError(PermanentError):
+    """PostgreSQL refused, and would refuse again."""
+
+
+class DatabaseUnavailable(TransientError):
+    """PostgreSQL could not be reached, or ended the session."""
+
+
+class ToolError(PermanentError):
+    """A program that was run (pg_dump, pg_restore, …) failed; the message carries what it said."""
+
+
+class RestoreError(PermanentError):
+    """A restore that did not reproduce what the manifest promises."""

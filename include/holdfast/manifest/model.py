@@ -1,0 +1,125 @@
+"""The manifest's fields. Its bytes are written once, signed, and never edited (docs/design.md)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+FORMAT = "holdfast-manifest/1"
+
+
+class Record(BaseModel):
+    """Base of everything that is stored as JSON: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Table(Record):
+    """One table (or leaf partition) and its exact number of rows in the dump's snapshot."""
+
+    schema_name: str
+    name: str
+    oid: int
+    rows: int
+
+
+class Sequence(Record):
+    """One sequence as read when the snapshot was taken; PostgreSQL does not version sequences."""
+
+    schema_name: str
+    name: str
+    last_value: int | None
+    increment: int
+
+
+class Extension(Record):
+    """One extension that the database uses."""
+
+    name: str
+    version: str
+    schema_name: str
+
+
+class SourceFacts(Record):
+    """What was true in the dump's exported snapshot; a restore is compared with it for equality."""
+
+    server_version: str
+    server_version_num: int
+    system_identifier: str
+    database: str
+    lsn: str
+    in_recovery: bool
+    snapshot_at: datetime
+    encoding: str
+    collate: str
+    ctype: str
+    locale_provider: Literal["libc", "icu", "builtin"]
+    locale: str | None
+    database_bytes: int
+    tables: tuple[Table, ...]
+    sequences: tuple[Sequence, ...]
+    extensions: tuple[Extension, ...]
+    roles: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """All tables' rows together."""
+        return sum(table.rows for table in self.tables)
+
+
+class Artifact(Record):
+    """One stored object: its name below the restore point, its size and SHA-256 as stored (encrypted)."""
+
+    name: str
+    content: Literal["database", "globals", "inventory", "export"]
+    format: str
+    bytes: int
+    sha256: str
+    recipients: tuple[str, ...]
+
+
+class Verification(Record):
+    """What reading the stored artifacts back showed before the manifest was signed."""
+
+    verified_at: datetime
+    decrypted: bool
+    listed_tables: int | None
+    archive_format: str | None
+    seconds: float
+
+
+class DatabaseBackup(Record):
+    """How the logical dump was made, and the facts of its source."""
+
+    client_version: str
+    compression: str
+    started_at: datetime
+    finished_at: datetime
+    source: SourceFacts
+
+
+class Manifest(Record):
+    """A committed restore point."""
+
+    format: Literal["holdfast-manifest/1"] = FORMAT
+    id: str
+    app: str
+    environment: str
+    tier: str
+    label: str | None
+    opened_at: datetime
+    holdfast_version: str
+    artifacts: tuple[Artifact, ...]
+    database: DatabaseBackup
+    verification: Verification
+
+    @property
+    def bytes(self) -> int:
+        """Stored bytes of all artifacts together."""
+        return sum(artifact.bytes for artifact in self.artifacts)
+
+    def encode(self) -> bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""Frozen values that parse and print themselves: ids, keys, LSNs, durations."""

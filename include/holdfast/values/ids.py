@@ -1,0 +1,56 @@
+"""Restore point ids: ``20261122T020000Z-nightly-4f9c2a``, whose text order is their time order."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from holdfast.errors import UsageError
+
+_ID = re.compile(r"(\d{8}T\d{6}Z)-([a-z][a-z0-9_]{0,39})-([0-9a-f]{6})")
+_TIME = "%Y%m%dT%H%M%SZ"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RestorePointId:
+    """One restore point of an environment: when it was opened (UTC, whole seconds), its tier, a suffix.
+
+    The suffix is derived from what started the backup, so that a task that runs again names the same
+    restore point instead of making a second one.
+    """
+
+    opened_at: datetime
+    tier: str
+    suffix: str
+
+    @classmethod
+    def make(cls, opened_at: datetime, tier: str, origin: str) -> RestorePointId:
+        """Name the restore point that ``origin`` (a DAG run, or a random token in the CLI) opens.
+
+        ``opened_at`` must be aware. Raises UsageError for a tier that cannot stand in an id.
+        """
+        if opened_at.tzinfo is None:
+            raise ValueError("opened_at has no UTC offset")
+        suffix = hashlib.sha256(origin.encode()).hexdigest()[:6]
+        moment = opened_at.astimezone(UTC).replace(microsecond=0)
+        return cls.parse(f"{moment.strftime(_TIME)}-{tier}-{suffix}")
+
+    @classmethod
+    def parse(cls, text: str) -> RestorePointId:
+        """Read an id as it is printed; raises UsageError otherwise."""
+        found = _ID.fullmatch(text)
+        if found is None:
+            raise UsageError(
+                f"restore point id {text!r}: not of the form 20261122T020000Z-nightly-4f9c2a",
+                hint="Take an id from `holdfast list`.",
+            )
+        try:
+            moment = datetime.strptime(found[1], _TIME).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise UsageError(f"restore point id {text!r}: {error}") from error
+        return cls(moment, found[2], found[3])
+
+    def __str__(self) -> str:
+        return f"{self.opened_at.strftime(_TIME)}-{self.tier}-{self.suffix}"

@@ -1,0 +1,14 @@
+"""Backup: the steps that make a restore point, each of which can run again after a kill.
+
+The steps share nothing but the store, so they may run on different hosts: each leaves a signed draft
+below the restore point for the next, and the manifest, written last, makes the restore point exist.
+"""
+
+from holdfast.backup.commit import commit_manifest
+from holdfast.backup.dump import dump_database
+from holdfast.backup.facts import StepFacts
+from holdfast.backup.opening import open_restore_point
+from holdfast.backup.run import run_backup
+from holdfast.backup.verification import verify_list
+
+__all__ = ["StepFacts", "commit_manifest", "dump_database", "open_restore_point", "run_backup", "verify_list"]

@@ -1,0 +1,143 @@
+"""An opened environment: its policy section with the store, connections and keys that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from holdfast.catalog import Catalog
+from holdfast.crypto import age
+from holdfast.crypto.signing import Signer, Verifier
+from holdfast.errors import UsageError
+from holdfast.policy import EnvironmentPolicy, TierPolicy, load_policy
+from holdfast.policy.model import DUMP_TIERS
+from holdfast.storage.opening import open_store
+from holdfast.storage.protocol import Store
+from holdfast.values.connection import Connection, Connections
+from holdfast.values.keys import EnvironmentKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything a use case needs. Keys are read when they are first asked for: no host needs all of them."""
+
+    app: str
+    name: str
+    policy_file: Path
+    policy: EnvironmentPolicy
+    keys: EnvironmentKeys
+    store: Store
+    connections: Connections
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The restore points in the environment's store."""
+        return Catalog(self.store, self.keys)
+
+    @property
+    def title(self) -> str:
+        """``app/environment``, for messages."""
+        return f"{self.app}/{self.name}"
+
+    def dump_tier(self, tier: str) -> TierPolicy:
+        """The policy of a tier that takes dumps; raises UsageError for any other."""
+        tiers: Mapping[str, TierPolicy] = self.policy.tiers  # type: ignore[assignment]
+        if tier not in DUMP_TIERS or tier not in tiers:
+            known = [name for name in tiers if name in DUMP_TIERS]
+            raise UsageError(
+                f"tier {tier!r}: {self.title} has no such tier that takes restore points",
+                hint=f"The policy has: {', '.join(known) or 'none'}.",
+            )
+        return tiers[tier]
+
+    def database(self) -> Connection:
+        """The connection to the live database; raises UsageError where it is not defined."""
+        return self.connections.get(self.policy.database.conn_id)
+
+    def recipients(self) -> tuple[age.Recipient, ...]:
+        """The age recipients that backups are encrypted to."""
+        key_files = self.policy.keys
+        found = [age.parse_recipient(text) for text in key_files.recipients]
+        if key_files.recipients_file is not None:
+            lines = _read(key_files.recipients_file, "keys.recipients_file").splitlines()
+            found += [age.parse_recipient(line) for line in map(str.strip, lines) if line and not line.startswith("#")]
+        if not found:
+            raise UsageError(f"{self.title}: keys.recipients_file {key_files.recipients_file} names no recipient")
+        return tuple(found)
+
+    def identities(self) -> tuple[age.Identity, ...] | None:
+        """The age identities that open backups; None where the policy names no identity file."""
+        path = self.policy.keys.identity_file
+        return None if path is None else age.load_identities(_existing(path, "keys.identity_file"))
+
+    def demand_identities(self) -> tuple[age.Identity, ...]:
+        """The age identities; raises UsageError where the policy names none."""
+        found = self.identities()
+        if found is None:
+            raise UsageError(
+                f"{self.title}: keys.identity_file is not set, so backups cannot be read here",
+                hint="Set keys.identity_file on hosts that verify, restore or drill.",
+            )
+        return found
+
+    def signer(self) -> Signer:
+        """The Ed25519 key that signs manifests; raises UsageError where the policy names none."""
+        path = self.policy.keys.signing_key_file
+        if path is None:
+            raise UsageError(
+                f"{self.title}: keys.signing_key_file is not set, so no backup can be taken here",
+                hint="`holdfast keys new --out DIR` makes the keys.",
+            )
+        return Signer.load(_existing(path, "keys.signing_key_file"))
+
+    def verifier(self) -> Verifier:
+        """The public key that manifests are checked with, derived from the signing key where only that is named."""
+        path = self.policy.keys.verify_key_file
+        if path is not None:
+            return Verifier.load(_existing(path, "keys.verify_key_file"))
+        if self.policy.keys.signing_key_file is not None:
+            return self.signer().verifier()
+        raise UsageError(
+            f"{self.title}: neither keys.verify_key_file nor keys.signing_key_file is set, so no manifest can be trusted",
+            hint="Copy signing.pub from the host that takes the backups and name it in keys.verify_key_file.",
+        )
+
+
+def open_environment(policy_file: Path, environment: str, connections: Connections) -> Environment:
+    """Open one environment of a policy file; raises PolicyError or UsageError before anything is touched."""
+    policy = load_policy(policy_file)
+    section = policy.environments.get(environment)
+    if section is None:
+        raise UsageError(
+            f"environment {environment!r}: not in policy {policy_file}",
+            hint=f"The policy has: {', '.join(policy.environments)}.",
+        )
+    connection = connections.get(section.store.conn_id) if section.store.conn_id is not None else None
+    return Environment(
+        app=policy.app,
+        name=environment,
+        policy_file=policy_file,
+        policy=section,
+        keys=EnvironmentKeys(policy.app, environment),
+        store=open_store(section.store.url, connection),
+        connections=connections,
+    )
+
+
+def _existing(path: str, field: str) -> Path:
+    if not Path(path).is_file():
+        raise UsageError(
+            f"{field} {path}: no such file on this host",
+            hint="Copy the key file here, or make new keys with `holdfast keys new --out DIR`.",
+        )
+    return Path(path)
+
+
+def _read(path: str, field: str) -> str:
+    try:
+        return _existing(path, field).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{field} {path}: cannot be read: {error}") from error

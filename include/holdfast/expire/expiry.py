@@ -1,0 +1,138 @@
+"""Deletes what retention let go; the order of deletions keeps every half-done expiry harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from holdfast.catalog import Entry
+from holdfast.environment import Environment
+from holdfast.errors import PermanentError
+from holdfast.progress import Progress, Silent
+from holdfast.retention import Decision, Point, decide
+from holdfast.retention.orphans import is_orphan
+from holdfast.values import keys
+from holdfast.values.ids import RestorePointId
+
+_SILENT = Silent()
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One restore point, or the remnant of one, that was (or in a dry run would be) deleted."""
+
+    id: str
+    reason: str
+    bytes: int
+    is_remnant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireReport:
+    """What expire did; ``kept`` carries the reason for every restore point that stays."""
+
+    now: datetime
+    is_dry_run: bool
+    kept: tuple[Decision, ...]
+    deleted: tuple[Deletion, ...]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Stored bytes of everything deleted."""
+        return sum(deletion.bytes for deletion in self.deleted)
+
+    def as_json(self) -> dict[str, object]:
+        """The report as an object of plain values."""
+        return {
+            "now": self.now.isoformat(),
+            "dry_run": self.is_dry_run,
+            "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
+            "deleted": [asdict(deletion) for deletion in self.deleted],
+            "bytes_freed": self.freed_bytes,
+        }
+
+
+def expire(
+    environment: Environment, *, now: datetime, dry_run: bool = False, progress: Progress = _SILENT
+) -> ExpireReport:
+    """Delete the environment's expired restore points and orphaned remnants, or only tell which.
+
+    ``now`` must be aware. Needs the key that checks manifests: without it nothing can be called
+    verified, and so nothing may be deleted.
+    """
+    progress.begin("expire")
+    entries = environment.catalog.entries()
+    committed = {entry.id: entry for entry in entries if entry.is_committed}
+    rules = {name: tier.keep for name, tier in environment.policy.tiers.items() if tier.keep is not None}
+    decisions = decide(_points(environment, list(committed.values())), rules, now)  # type: ignore[arg-type]
+    deletions = [
+        Deletion(str(decision.id), decision.reason, _size(committed[decision.id]), is_remnant=False)
+        for decision in decisions
+        if not decision.keep and (dry_run or _delete(environment, decision.id, _still_expendable))
+    ]
+    for entry in _orphans(environment, entries, now):
+        if dry_run or _delete(environment, entry.id, _still_uncommitted):
+            reason = f"unfinished backup, older than {environment.policy.orphan_grace}"
+            deletions.append(Deletion(str(entry.id), reason, _size(entry), is_remnant=True))
+    gone = {deletion.id for deletion in deletions}
+    kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
+    progress.end(f"{len(deletions)} deleted, {len(kept)} kept")
+    return ExpireReport(now, dry_run, kept, tuple(deletions))
+
+
+def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
+    """What retention must know of each committed restore point."""
+    verifier = environment.verifier()
+    points = []
+    for entry in entries:
+        try:
+            manifest = environment.catalog.manifest(entry.id, verifier)
+        except PermanentError:
+            points.append(Point(entry.id, entry.is_held, is_trusted=False, is_verified=False))
+        else:
+            points.append(Point(entry.id, entry.is_held, is_trusted=True, is_verified=not entry.missing(manifest)))
+    return points
+
+
+def _orphans(environment: Environment, entries: list[Entry], now: datetime) -> list[Entry]:
+    newest = max((entry.id for entry in entries if entry.is_committed), default=None)
+    return [
+        entry
+        for entry in entries
+        if not entry.is_committed
+        and is_orphan(
+            entry.id,
+            [stored.modified_at for stored in entry.objects.values()],
+            newest_committed=newest,
+            grace=environment.policy.orphan_grace,
+            now=now,
+        )
+    ]
+
+
+def _delete(environment: Environment, id: RestorePointId, is_due: Callable[[Entry], bool]) -> bool:
+    """Delete one prefix, looked at afresh: a hold or a manifest may have come since the listing."""
+    entry = environment.catalog.entry(id)
+    if not is_due(entry):
+        return False
+    for name in sorted(entry.objects, key=_deletion_rank):
+        environment.store.delete(environment.keys.restore_point(id) + name)
+    return True
+
+
+def _deletion_rank(name: str) -> tuple[int, str]:
+    """The manifest goes first: from then on the restore point does not exist, however the rest ends."""
+    return {keys.MANIFEST: 0, keys.SIGNATURE: 2}.get(name, 1), name
+
+
+def _still_expendable(entry: Entry) -> bool:
+    return entry.is_committed and not entry.is_held
+
+
+def _still_uncommitted(entry: Entry) -> bool:
+    return not entry.is_committed
+
+
+def _size(entry: Entry) -> int:
+    return sum(stored.size_bytes for stored in entry.objects.values())

@@ -1,0 +1,187 @@
+"""The fields of a policy file (docs/policy.md). Unknown fields are refused; all values are frozen."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from holdfast.errors import UsageError
+from holdfast.policy import places
+from holdfast.values import duration, keys
+
+DUMP_TIERS = ("nightly", "monthly", "snapshot")
+TierName = Literal[
+    "nightly",
+    "wal",
+    "base_backup",
+    "media",
+    "media_check",
+    "monthly",
+    "snapshot",
+    "restore_check",
+    "restore_drill",
+]
+_CRON_FIELD = r"(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?(,(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?)*"
+_CRON = re.compile(rf"{_CRON_FIELD}( +{_CRON_FIELD}){{4}}")
+
+
+def _duration(value: Any) -> duration.Duration:
+    if isinstance(value, duration.Duration):
+        return value
+    try:
+        return duration.Duration.parse(str(value))
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _timezone(value: Any) -> str:
+    try:
+        ZoneInfo(str(value))
+    except Exception as error:
+        raise ValueError(f"{value!r} is no time zone of the IANA database, such as Europe/Berlin") from error
+    return str(value)
+
+
+def _schedule(value: Any) -> str:
+    text = str(value).strip()
+    if text == "continuous" or _CRON.fullmatch(text):
+        return text
+    raise ValueError(f"{value!r} is neither five cron fields, such as '0 2 * * *', nor 'continuous'")
+
+
+Span = Annotated[
+    duration.Duration,
+    BeforeValidator(_duration),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
+]
+Timezone = Annotated[str, BeforeValidator(_timezone)]
+Schedule = Annotated[str, BeforeValidator(_schedule)]
+Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
+ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class Part(BaseModel):
+    """Base of every section of a policy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Targets(Part):
+    """What the business accepts: data lost at most (RPO) and time to restore at most (RTO)."""
+
+    rpo: Span | None = None
+    rto: Span | None = None
+
+
+class DatabaseSource(Part):
+    """The PostgreSQL database, by connection id, and how point-in-time recovery is had."""
+
+    conn_id: ConnId
+    pitr: Literal["streaming", "provider", "none"] = "none"
+
+
+class MediaSource(Part):
+    """Uploaded files: ``file:///dir`` or ``s3://bucket/prefix``."""
+
+    source: str
+    conn_id: ConnId | None = None
+
+
+class StorePlace(Part):
+    """Where restore points go: ``file:///dir``, ``s3://``, ``gs://`` or ``az://`` with a connection id."""
+
+    url: str
+    conn_id: ConnId | None = None
+
+
+class KeyFiles(Part):
+    """Who can read backups (age recipients and identity) and what proves them ours (Ed25519 keys)."""
+
+    recipients: tuple[str, ...] = ()
+    recipients_file: str | None = None
+    identity_file: str | None = None
+    signing_key_file: str | None = None
+    verify_key_file: str | None = None
+
+    @model_validator(mode="after")
+    def _has_recipient(self) -> KeyFiles:
+        if not self.recipients and self.recipients_file is None:
+            raise ValueError("no recipient: give recipients or recipients_file, backups are never stored unencrypted")
+        return self
+
+
+class InventoryFile(Part):
+    """The configuration inventory: a YAML of variable names and owners, relative to the policy file."""
+
+    file: str
+
+
+class TierPolicy(Part):
+    """One kind of backup: when it runs, and how long its restore points are kept."""
+
+    schedule: Schedule | None = None
+    keep: Span | None = None
+    min_size_ratio: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="a dump smaller than this share of the tier's recent median fails its verification; 0 turns it off",
+    )
+
+
+class Drill(Part):
+    """What a restore drill runs against the restored application."""
+
+    app_dir: str | None = None
+    commands: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    queries: dict[str, Any] = Field(default_factory=dict)
+    network: Literal["isolated", "isolated-host", "unconfined"] = "isolated"
+
+
+class Alerts(Part):
+    """Who is told: an Apprise connection."""
+
+    conn_id: ConnId
+
+
+class EnvironmentPolicy(Part):
+    """One environment of the app, such as production."""
+
+    timezone: Timezone = "UTC"
+    targets: Targets = Targets()
+    database: DatabaseSource
+    media: MediaSource | None = None
+    store: StorePlace
+    keys: KeyFiles
+    inventory: InventoryFile | None = None
+    tiers: dict[TierName, TierPolicy] = Field(min_length=1)
+    orphan_grace: Span = Field(
+        default_factory=lambda: duration.Duration.parse("2d"),
+        description="how long objects of an unfinished backup are left alone before expire collects them",
+    )
+    release_dir: str | None = None
+    drill: Drill | None = None
+    alerts: Alerts | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> EnvironmentPolicy:
+        for name, tier in self.tiers.items():
+            if name in DUMP_TIERS and tier.keep is None:
+                raise ValueError(f"tiers.{name}.keep is missing: say how long its restore points are kept, such as 35d")
+            if (tier.schedule == "continuous") != (name == "wal" and tier.schedule is not None):
+                raise ValueError(f"tiers.{name}.schedule: 'continuous' is for the wal tier, and its only schedule")
+        app_dirs = (self.release_dir, self.drill.app_dir if self.drill else None)
+        places.refuse_inside(self.store.url, [*filter(None, app_dirs), *([self.media.source] if self.media else [])])
+        return self
+
+
+class Policy(Part):
+    """A policy file: one app and its environments."""
+
+    app: Name
+    environments: dict[Name, EnvironmentPolicy] = Field(min_length=1)

@@ -1,0 +1,25 @@
+"""Take secrets out of what a program said, before anybody keeps or shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+
+def spellings(secret: str) -> tuple[str, ...]:
+    """The secret as it is and as a URL may spell it, longest first; empty for an empty secret."""
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    return tuple(sorted(forms - {""}, key=len, reverse=True))
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with every spelling of every secret masked.
+
+    Longer spellings go first: a secret that contains another must not leave its rest behind.
+    """
+    forms = {form for secret in secrets for form in spellings(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, MASK)
+    return text

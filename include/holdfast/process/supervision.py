@@ -1,0 +1,219 @@
+"""One child process and all its descendants: started, listened to, and surely ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from holdfast.errors import PermanentError
+from holdfast.process.redaction import redact
+
+PIPE_BYTES = 1 << 20
+_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run: ``env`` is its whole environment, ``secrets`` are masked in all it says.
+
+    Arguments are visible to every user of the machine and must hold no secret.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    pass_fds: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The program's file name, for messages."""
+        return os.path.basename(self.argv[0])  # noqa: PTH119  -- argv holds text, not paths
+
+
+class Child:
+    """A running child in a session of its own.
+
+    A thread of its own starts it, collects what it writes to stderr and reaps it. That matters for more
+    than stderr: the kernel's parent-death signal fires when the *thread* that forked ends, so the thread
+    that forks must outlive the child, while callers may come from short-lived pool threads.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+        keep_stderr_bytes: int = 64 << 10,
+        death_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self._command = command
+        self._tail = _Tail(keep_stderr_bytes)
+        self._started = threading.Event()
+        self._ended = threading.Event()
+        self._failure: OSError | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._streams = (stdin, stdout)
+        self._death_signal = death_signal
+        self._reaping = threading.Lock()
+        threading.Thread(target=self._supervise, name=f"child {command.name}", daemon=True).start()
+        self._started.wait()
+        if self._failure is not None:
+            reason = self._failure.strerror
+            raise PermanentError(f"{command.argv[0]}: cannot be started: {reason}") from self._failure
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The child, for its pipes and its pid."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to stderr (the end of it where that was long), secrets masked."""
+        return redact(self._tail.text(), self._command.secrets)
+
+    @property
+    def stderr_was_cut(self) -> bool:
+        """Did it say more than was kept?"""
+        return self._tail.was_cut
+
+    def is_running(self) -> bool:
+        """Has it not been reaped yet?"""
+        return not self._ended.is_set()
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Its exit status (negative: the signal), None when it still runs after ``timeout_s``."""
+        if not self._ended.wait(timeout_s):
+            return None
+        return self.process.returncode
+
+    def signal(self, number: signal.Signals, *, whole_group: bool = True) -> None:
+        """Send a signal to the child (and all its descendants); nothing happens once it is reaped."""
+        with self._reaping:
+            if self._ended.is_set():
+                return
+            with contextlib.suppress(ProcessLookupError):
+                (os.killpg if whole_group else os.kill)(self.process.pid, number)
+
+    def end(self, grace_s: float = _GRACE_S) -> None:
+        """Ask the whole group to end, then make it; returns when it is gone."""
+        self.signal(signal.SIGTERM)
+        try:
+            self._ended.wait(grace_s)
+        finally:
+            # An impatient second Ctrl-C must not leave the child behind.
+            self.signal(signal.SIGKILL)
+        self._ended.wait()
+
+    def _supervise(self) -> None:
+        try:
+            self._process = self._start()
+        except OSError as error:
+            self._failure = error
+            self._ended.set()
+        finally:
+            self._started.set()
+        if self._process is not None:
+            self._listen(self._process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = self._command
+        stdin, stdout = self._streams
+        program = shutil.which(command.argv[0], path=command.env.get("PATH"))
+        if program is None:
+            raise FileNotFoundError(2, "no such program")
+        return subprocess.Popen(
+            [*_tied_to_parent(self._death_signal), program, *command.argv[1:]],
+            env=dict(command.env),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=command.pass_fds,
+            pipesize=PIPE_BYTES if _pipes_may_grow() else -1,
+            start_new_session=True,
+        )
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None
+        pid_fd = os.pidfd_open(process.pid)
+        try:
+            self._tail.collect(process.stderr.fileno(), until=pid_fd)
+            # The leader is dead but not reaped, so its group's number cannot belong to anybody else yet.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            self._tail.collect(process.stderr.fileno(), until=None)
+        finally:
+            os.close(pid_fd)
+            process.stderr.close()
+            with self._reaping:
+                process.wait()
+                self._ended.set()
+
+
+class _Tail:
+    """The last bytes of a stream, cut at a line so that no half of a secret stays readable."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._kept = bytearray()
+        self.was_cut = False
+
+    def collect(self, source: int, until: int | None) -> None:
+        """Read ``source`` to its end, or until ``until`` becomes readable and nothing more is there."""
+        poller = select.poll()
+        poller.register(source, select.POLLIN)
+        if until is not None:
+            poller.register(until, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll()}
+            if source not in ready:
+                return
+            data = os.read(source, 64 << 10)
+            if not data:
+                if until is not None:
+                    select.select([until], [], [])
+                return
+            self._add(data)
+
+    def _add(self, data: bytes) -> None:
+        self._kept += data
+        if len(self._kept) > 2 * self._limit:
+            self.was_cut = True
+            del self._kept[: -self._limit]
+            del self._kept[: self._kept.find(b"\n") + 1]
+
+    def text(self) -> str:
+        return self._kept.decode(errors="replace")
+
+
+def _tied_to_parent(death_signal: signal.Signals) -> Sequence[str]:
+    """A prefix that makes the kernel send ``death_signal`` to the program when we die, even by kill -9.
+
+    ``preexec_fn`` would do it too, but is unsafe in a process that has threads.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise FileNotFoundError(2, "the program setpriv (util-linux) is missing")
+    return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+
+
+def _pipes_may_grow() -> bool:
+    """Larger pipes save wake-ups; an ordinary user with many pipes may be refused them."""
+    reading, writing = os.pipe()
+    try:
+        subprocess.fcntl.fcntl(reading, 1031, PIPE_BYTES)
+    except OSError:
+        return False
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return True

@@ -1,0 +1,63 @@
+"""The retention rules of restore points (docs/design.md, invariant 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from holdfast.values.duration import Duration
+from holdfast.values.ids import RestorePointId
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What retention must know of a restore point.
+
+    ``is_trusted``: its signature fits and it belongs where it lies. ``is_verified``: it was read back
+    whole before it was signed, and all its artifacts still stand in the store.
+    """
+
+    id: RestorePointId
+    is_held: bool
+    is_trusted: bool
+    is_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Keep or delete one restore point, and why, in words for people."""
+
+    id: RestorePointId
+    keep: bool
+    reason: str
+
+
+def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime) -> list[Decision]:
+    """One decision for every point, oldest first.
+
+    ``keep`` maps each tier to its span; ``now`` is aware. Whatever ``now`` says, these stay: what is
+    held, the newest verified point of the environment, what cannot be trusted (deleting it would
+    destroy evidence), and every point of a tier without a rule.
+    """
+    ordered = sorted(points, key=lambda point: point.id)
+    verified = [point.id for point in ordered if point.is_verified and point.is_trusted]
+    newest = verified[-1] if verified else None
+    return [_decide_one(point, keep, now, newest) for point in ordered]
+
+
+def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newest: RestorePointId | None) -> Decision:
+    span = keep.get(point.id.tier)
+    if point.is_held:
+        return Decision(point.id, True, "held")
+    if point.id == newest:
+        return Decision(point.id, True, "newest verified restore point of the environment")
+    if not point.is_trusted:
+        return Decision(point.id, True, "its signature or place is wrong: left for a person to look at")
+    if span is None:
+        return Decision(point.id, True, f"tier {point.id.tier} has no retention in the policy")
+    if newest is None:
+        return Decision(point.id, True, "no verified restore point is left: nothing is deleted")
+    if point.id.opened_at >= span.before(now):
+        return Decision(point.id, True, f"within {span} of tier {point.id.tier}")
+    return Decision(point.id, False, f"older than {span} of tier {point.id.tier}")

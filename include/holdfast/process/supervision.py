@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from holdfast.errors import PermanentError
 from holdfast.process.redaction import redact
@@ -34,7 +36,7 @@ class Command:
     @property
     def name(self) -> str:
         """The program's file name, for messages."""
-        return os.path.basename(self.argv[0])  # noqa: PTH119  -- argv holds text, not paths
+        return Path(self.argv[0]).name
 
 
 class Child:
@@ -130,7 +132,7 @@ class Child:
         program = shutil.which(command.argv[0], path=command.env.get("PATH"))
         if program is None:
             raise FileNotFoundError(2, "no such program")
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*_tied_to_parent(self._death_signal), program, *command.argv[1:]],
             env=dict(command.env),
             stdin=stdin,
@@ -138,9 +140,12 @@ class Child:
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=command.pass_fds,
-            pipesize=PIPE_BYTES if _pipes_may_grow() else -1,
             start_new_session=True,
         )
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                _enlarge(pipe.fileno())
+        return process
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
@@ -150,7 +155,7 @@ class Child:
             # The leader is dead but not reaped, so its group's number cannot belong to anybody else yet.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            self._tail.collect(process.stderr.fileno(), until=None)
+            self._tail.collect_rest(process.stderr.fileno(), _GRACE_S)
         finally:
             os.close(pid_fd)
             process.stderr.close()
@@ -167,29 +172,32 @@ class _Tail:
         self._kept = bytearray()
         self.was_cut = False
 
-    def collect(self, source: int, until: int | None) -> None:
-        """Read ``source`` to its end, or until ``until`` becomes readable and nothing more is there."""
+    def collect(self, source: int, *, until: int) -> None:
+        """Read ``source`` until the descriptor ``until`` becomes readable too."""
         poller = select.poll()
         poller.register(source, select.POLLIN)
-        if until is not None:
-            poller.register(until, select.POLLIN)
+        poller.register(until, select.POLLIN)
         while True:
             ready = {fd for fd, _ in poller.poll()}
             if source not in ready:
                 return
-            data = os.read(source, 64 << 10)
-            if not data:
-                if until is not None:
-                    select.select([until], [], [])
-                return
-            self._add(data)
+            if not self._read(source):
+                poller.unregister(source)
 
-    def _add(self, data: bytes) -> None:
+    def collect_rest(self, source: int, timeout_s: float) -> None:
+        """Read what is left; a stranger that still holds the other end makes us wait no longer than told."""
+        while select.select([source], [], [], timeout_s)[0] and self._read(source):
+            pass
+
+    def _read(self, source: int) -> bool:
+        data = os.read(source, 64 << 10)
         self._kept += data
         if len(self._kept) > 2 * self._limit:
             self.was_cut = True
             del self._kept[: -self._limit]
-            del self._kept[: self._kept.find(b"\n") + 1]
+            line_end = self._kept.find(b"\n")
+            del self._kept[: line_end + 1 if line_end >= 0 else None]
+        return bool(data)
 
     def text(self) -> str:
         return self._kept.decode(errors="replace")
@@ -206,14 +214,7 @@ def _tied_to_parent(death_signal: signal.Signals) -> Sequence[str]:
     return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
 
 
-def _pipes_may_grow() -> bool:
-    """Larger pipes save wake-ups; an ordinary user with many pipes may be refused them."""
-    reading, writing = os.pipe()
-    try:
-        subprocess.fcntl.fcntl(reading, 1031, PIPE_BYTES)
-    except OSError:
-        return False
-    finally:
-        os.close(reading)
-        os.close(writing)
-    return True
+def _enlarge(pipe: int) -> None:
+    """Larger pipes save wake-ups; an ordinary user who has many may be refused them, which is no loss."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -1,0 +1,55 @@
+"""The restore points of an environment as people and scripts list them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from holdfast.catalog.catalog import Catalog, Entry
+from holdfast.errors import PermanentError
+from holdfast.manifest.model import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class PointSummary:
+    """One restore point; ``faults`` tells what is already known to be wrong with it from listing alone."""
+
+    id: str
+    tier: str
+    label: str | None
+    opened_at: str
+    bytes: int
+    tables: int
+    rows: int
+    is_held: bool
+    faults: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The summary as an object of plain values."""
+        fields = asdict(self)
+        return {**fields, "held": fields.pop("is_held"), "faults": list(self.faults)}
+
+
+def summaries(catalog: Catalog) -> list[PointSummary]:
+    """Every committed restore point, oldest first; one with a broken manifest is listed with its fault."""
+    entries = {entry.id: entry for entry in catalog.entries() if entry.is_committed}
+    return [_summary(entries[id], manifest) for id, manifest in catalog.manifests(entries)]
+
+
+def _summary(entry: Entry, manifest: Manifest | PermanentError) -> PointSummary:
+    common = {
+        "id": str(entry.id),
+        "tier": entry.id.tier,
+        "opened_at": entry.id.opened_at.isoformat(),
+        "is_held": entry.is_held,
+    }
+    if isinstance(manifest, PermanentError):
+        return PointSummary(**common, label=None, bytes=0, tables=0, rows=0, faults=(manifest.message,))  # type: ignore[arg-type]
+    source = manifest.database.source
+    return PointSummary(
+        **common,  # type: ignore[arg-type]
+        label=manifest.label,
+        bytes=manifest.bytes,
+        tables=len(source.tables),
+        rows=source.rows,
+        faults=tuple(entry.missing(manifest)),
+    )

@@ -1,0 +1,30 @@
+"""``holdfast backup``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.output import emit, human_bytes
+from holdfast.cli.progress import reporter
+
+
+@click.command("backup")
+@environment_arguments
+@click.argument("tier")
+@click.option("--label", help="A name for it, such as pre-deploy-2026.11.3.")
+@json_option
+def backup_command(policy: Path, environment: str, tier: str, label: str | None, as_json: bool) -> None:
+    """Take one restore point of ENV under TIER (nightly, monthly or snapshot), verified and signed."""
+    from holdfast.backup import run_backup
+
+    facts = run_backup(opened(policy, environment), tier, label=label, progress=reporter())
+    if as_json:
+        emit({"id": facts.restore_point, **facts.as_json(), "tier": tier, "label": label})
+    else:
+        click.echo(
+            f"restore point {facts.restore_point}: {human_bytes(facts.bytes)}, "
+            f"{facts.tables} tables, {facts.rows} rows, {facts.seconds:.1f} s"
+        )

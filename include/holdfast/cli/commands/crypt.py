@@ -1,0 +1,53 @@
+"""``holdfast encrypt`` and ``holdfast decrypt``: age files from stdin to stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from holdfast.errors import UsageError
+
+_PIECE_BYTES = 1 << 20
+
+
+def _stdin() -> Iterator[bytes]:
+    while piece := sys.stdin.buffer.read1(_PIECE_BYTES):
+        yield piece
+
+
+def _to_stdout(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+@click.command("encrypt")
+@click.option("-r", "--recipient", "recipients", multiple=True, required=True, metavar="age1…", help="May be given again.")
+def encrypt_command(recipients: tuple[str, ...]) -> None:
+    """Encrypt stdin to stdout for one or more age recipients."""
+    from holdfast.crypto import age
+
+    _to_stdout(age.encrypt(_stdin(), [age.parse_recipient(text) for text in recipients]))
+
+
+@click.command("decrypt")
+@click.option("-i", "--identity", "identity_files", multiple=True, type=click.Path(path_type=Path), help="Identity file.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File whose first line is the passphrase.")
+def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | None) -> None:
+    """Decrypt an age file from stdin to stdout; ASCII armor is recognised by itself.
+
+    Only authenticated bytes are written, but a file that is damaged further on fails after its sound
+    part was written: use the output only when the exit status is 0.
+    """
+    from holdfast.crypto import age
+
+    if bool(identity_files) == (passphrase_file is not None):
+        raise UsageError("decrypt: give either -i FILE or --passphrase-file FILE")
+    if passphrase_file is not None:
+        identities = (age.load_passphrase(passphrase_file),)
+    else:
+        identities = tuple(identity for path in identity_files for identity in age.load_identities(path))
+    _to_stdout(age.decrypt(_stdin(), identities))

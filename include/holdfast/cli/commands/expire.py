@@ -1,0 +1,76 @@
+"""``holdfast expire`` and ``holdfast hold``."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import click
+
+from holdfast.cli.arguments import environment_arguments, id_argument, json_option, moment, opened
+from holdfast.cli.output import emit, human_bytes
+from holdfast.cli.progress import reporter
+
+
+@click.command("expire")
+@environment_arguments
+@click.option("--dry-run", is_flag=True, help="Show each deletion with its reason; delete nothing.")
+@click.option("--now", metavar="TIMESTAMP", help="Judge as of this moment, with a UTC offset. [default: the present]")
+@json_option
+def expire_command(policy: Path, environment: str, dry_run: bool, now: str | None, as_json: bool) -> None:
+    """Delete the restore points of ENV that their tier's retention lets go, and remnants of dead backups.
+
+    What is held and the newest verified restore point always stay.
+    """
+    from holdfast.expire import expire
+
+    report = expire(opened(policy, environment), now=moment(now), dry_run=dry_run, progress=reporter())
+    if as_json:
+        emit(report.as_json())
+        return
+    verb = "would delete" if dry_run else "deleted"
+    for deletion in report.deleted:
+        click.echo(f"{verb} {deletion.id} ({human_bytes(deletion.bytes)}): {deletion.reason}")
+    for decision in report.kept:
+        click.echo(f"keeps {decision.id}: {decision.reason}")
+    click.echo(f"{verb} {len(report.deleted)}, {human_bytes(report.freed_bytes)}; keeps {len(report.kept)}")
+
+
+@click.group("hold")
+def hold_command() -> None:
+    """Exempt a restore point from expiry, or lift that."""
+
+
+@hold_command.command("add")
+@environment_arguments
+@id_argument
+@click.option("--reason", default="", help="Why it is held.")
+@json_option
+def hold_add(policy: Path, environment: str, id: str, reason: str, as_json: bool) -> None:
+    """Hold restore point ID: expire never deletes it."""
+    from holdfast.expire import add_hold
+    from holdfast.values.ids import RestorePointId
+
+    is_new = add_hold(
+        opened(policy, environment), RestorePointId.parse(id), now=moment(None), by=getpass.getuser(), reason=reason
+    )
+    if as_json:
+        emit({"id": id, "held": True, "changed": is_new})
+    else:
+        click.echo(f"restore point {id}: {'held' if is_new else 'was held already'}")
+
+
+@hold_command.command("remove")
+@environment_arguments
+@id_argument
+@json_option
+def hold_remove(policy: Path, environment: str, id: str, as_json: bool) -> None:
+    """Lift the hold of restore point ID."""
+    from holdfast.expire import remove_hold
+    from holdfast.values.ids import RestorePointId
+
+    was_held = remove_hold(opened(policy, environment), RestorePointId.parse(id))
+    if as_json:
+        emit({"id": id, "held": False, "changed": was_held})
+    else:
+        click.echo(f"restore point {id}: {'hold lifted' if was_held else 'was not held'}")

@@ -1,0 +1,79 @@
+"""The entry point: finds the command, and turns every ending into one line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+import click
+
+import holdfast
+from holdfast.cli.output import Ending, Failure
+
+# Module and short help of each command. Modules load when their command is called: `--help` stays quick.
+_COMMANDS = {
+    "backup": ("backup", "Take a restore point: dump, encrypt, verify, sign."),
+    "list": ("points", "List restore points, oldest first."),
+    "verify": ("points", "Read a restore point back to its last byte."),
+    "restore": ("restore", "Restore into a new or empty database, and count."),
+    "expire": ("expire", "Delete what retention lets go, or show it."),
+    "hold": ("expire", "Exempt a restore point from expiry, or lift that."),
+    "doctor": ("doctor", "Check binaries, connection, privileges, store and keys."),
+    "policy": ("policy", "Check a policy file, or print the JSON Schema."),
+    "keys": ("keys", "Make encryption and signing keys."),
+    "encrypt": ("crypt", "Encrypt stdin to stdout with age."),
+    "decrypt": ("crypt", "Decrypt an age file from stdin to stdout."),
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"holdfast.cli.commands.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(holdfast.__version__, prog_name="holdfast")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Back up an application's PostgreSQL, and prove that the backup restores.
+
+    POLICY is the path of a policy file, ENV one of its environments. Connections are read from
+    AIRFLOW_CONN_<ID>. Exit status: 0 done, 1 failed, 2 wrong use or configuration.
+    """
+    ctx.obj = debug
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    is_debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    ending = Ending(is_debug=is_debug, is_json="--json" in arguments)
+    try:
+        cli.main(arguments, prog_name="holdfast", standalone_mode=False)
+    except Failure as failure:
+        sys.exit(failure.status)
+    except BaseException as error:
+        sys.exit(ending.of(error))
+    sys.exit(0)
+
+
+def _interrupted(signum: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: children ended, nothing half-written."""
+    raise KeyboardInterrupt

@@ -1,0 +1,85 @@
+"""What people and scripts are shown: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import click
+
+from holdfast.errors import HoldfastError, UsageError
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+
+class Failure(Exception):
+    """A command that has said everything already and ends with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def emit(document: Mapping[str, object]) -> None:
+    """Print one JSON object on stdout, the only thing there."""
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def human_bytes(count: float) -> str:
+    """A size as people read it: binary units, one decimal."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024 or unit == "TiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Says how a command ended that raised, and gives its exit status."""
+
+    is_debug: bool
+    is_json: bool
+
+    def of(self, error: BaseException) -> int:
+        """One line and a hint on stderr, the same as JSON on stdout where that was asked for."""
+        if self.is_debug and not isinstance(error, SystemExit | click.exceptions.Exit):
+            traceback.print_exception(error)
+        if isinstance(error, click.exceptions.Exit):
+            return error.exit_code
+        if isinstance(error, SystemExit):
+            return error.code if isinstance(error.code, int) else FAILED
+        if isinstance(error, KeyboardInterrupt | click.Abort):
+            return self._say("interrupted", "Nothing half-done was kept.", INTERRUPTED)
+        if isinstance(error, HoldfastError):
+            return self._say(str(error), error.hint, MISUSED if isinstance(error, UsageError) else FAILED)
+        if isinstance(error, click.UsageError):
+            command = error.ctx.command_path if error.ctx else "holdfast"
+            return self._say(error.format_message(), f"`{command} --help` shows how to use it.", MISUSED)
+        if isinstance(error, click.ClickException):
+            return self._say(error.format_message(), None, MISUSED)
+        if isinstance(error, BrokenPipeError):
+            # Whoever read stdout is gone; what Python still holds for it must not be written at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        return self._say(
+            f"{type(error).__name__}: {error}",
+            "This is a fault in holdfast itself: run again with --debug and report what it prints.",
+            FAILED,
+        )
+
+    def _say(self, message: str, hint: str | None, status: int) -> int:
+        line = " ".join(message.split("\n"))
+        click.echo(f"holdfast: error: {line}", err=True)
+        if hint:
+            click.echo(f"hint: {hint}", err=True)
+        if self.is_json:
+            emit({"error": line, "hint": hint, "status": status})
+        sys.stdout.flush()
+        return status

@@ -1,0 +1,95 @@
+"""Progress on stderr: a bar with bytes, rate and ETA on a terminal, one plain line a phase otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from holdfast.cli.output import human_bytes
+from holdfast.progress import Progress
+
+
+class PlainLines:
+    """One line when a phase ends, and a sign of life every half minute."""
+
+    _EVERY_S = 30.0
+
+    def __init__(self) -> None:
+        self._phase, self._bytes, self._started, self._told = "", 0, 0.0, 0.0
+
+    def begin(self, phase: str, total_bytes: int | None = None) -> None:
+        self._phase, self._bytes = phase, 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self, count_bytes: int) -> None:
+        self._bytes += count_bytes
+        if time.monotonic() - self._told > self._EVERY_S:
+            self._told = time.monotonic()
+            self._say("…")
+
+    def end(self, outcome: str = "") -> None:
+        self._say(outcome)
+
+    def _say(self, outcome: str) -> None:
+        seconds = time.monotonic() - self._started
+        moved = f" {human_bytes(self._bytes)}" if self._bytes else ""
+        click.echo(f"{self._phase}:{moved} in {seconds:.1f} s{f' — {outcome}' if outcome else ''}", err=True)
+
+
+class Bar:
+    """A rich progress bar; total and ETA appear where the size is known beforehand."""
+
+    def __init__(self) -> None:
+        from rich import progress
+
+        self._rich: Any = progress
+        self._bar: Any = None
+        self._task: Any = None
+        self._phase, self._bytes, self._started = "", 0, 0.0
+
+    def begin(self, phase: str, total_bytes: int | None = None) -> None:
+        self._stop()
+        self._phase, self._bytes, self._started = phase, 0, time.monotonic()
+        columns = [self._rich.SpinnerColumn(), self._rich.TextColumn("{task.description}")]
+        if total_bytes is not None:
+            columns += [self._rich.BarColumn(), self._rich.TaskProgressColumn()]
+        columns += [self._rich.DownloadColumn(), self._rich.TransferSpeedColumn(), self._rich.TimeElapsedColumn()]
+        if total_bytes is not None:
+            columns += [self._rich.TextColumn("ETA"), self._rich.TimeRemainingColumn()]
+        from rich.console import Console
+
+        self._bar = self._rich.Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task(phase, total=total_bytes)
+
+    def advance(self, count_bytes: int) -> None:
+        self._bytes += count_bytes
+        if self._bar is not None:
+            self._bar.advance(self._task, count_bytes)
+
+    def end(self, outcome: str = "") -> None:
+        self._stop()
+        seconds = time.monotonic() - self._started
+        moved = f" {human_bytes(self._bytes)}" if self._bytes else ""
+        click.echo(f"✓ {self._phase}:{moved} in {seconds:.1f} s{f' — {outcome}' if outcome else ''}", err=True)
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def close(self) -> None:
+        """Take the bar off the terminal, also after an error, so that the next line starts clean."""
+        self._stop()
+
+
+def reporter() -> Progress:
+    """The reporter that fits where stderr goes."""
+    if not sys.stderr.isatty():
+        return PlainLines()
+    bar = Bar()
+    click.get_current_context().call_on_close(bar.close)
+    return bar

@@ -1,0 +1,26 @@
+"""Everything that doctor looks at, in the order in which a backup needs it."""
+
+from __future__ import annotations
+
+from holdfast.doctor import database, keys, store
+from holdfast.doctor.check import Check, attempt
+from holdfast.environment import Environment
+
+
+def examine(environment: Environment) -> list[Check]:
+    """All checks of one environment; leaves nothing behind."""
+    checks = [
+        attempt("recipients", lambda: keys.recipients(environment)),
+        attempt("identity", lambda: keys.identity(environment)),
+        attempt("signing", lambda: keys.signing(environment)),
+        attempt("store", lambda: store.reachable(environment)),
+        attempt("store write", lambda: store.writable(environment)),
+        attempt("restore points", lambda: store.newest(environment)),
+        attempt("database", lambda: database.connection(environment)),
+    ]
+    if checks[-1].verdict != "failed":
+        checks += [
+            attempt("client programs", lambda: database.client(environment)),
+            *database.privileges(environment),
+        ]
+    return checks

@@ -1,0 +1,44 @@
+"""Brings a stored dump back as an archive for pg_restore, proving its bytes on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.crypto import age
+from holdfast.environment import Environment
+from holdfast.errors import DecryptError, IntegrityError
+from holdfast.manifest.model import Artifact, Manifest
+from holdfast.postgres.dump import archive_pieces
+from holdfast.progress import Progress
+from holdfast.storage.tally import Tally
+from holdfast.values.ids import RestorePointId
+
+
+def dump_artifact(manifest: Manifest) -> Artifact:
+    """The artifact that holds the database; raises IntegrityError where the manifest names none."""
+    for artifact in manifest.artifacts:
+        if artifact.content == "database":
+            return artifact
+    raise IntegrityError(f"manifest {manifest.app}/{manifest.environment}/{manifest.id}: it names no database dump")
+
+
+def archive_of(environment: Environment, manifest: Manifest, progress: Progress) -> Iterator[bytes]:
+    """The plaintext archive in pieces; raises IntegrityError before its end where size or SHA-256 differ.
+
+    Anyone can encrypt to a public recipient, so that a dump decrypts proves nothing of where it comes
+    from: only the hash in the signed manifest does.
+    """
+    artifact = dump_artifact(manifest)
+    id = RestorePointId.parse(manifest.id)
+    tally = Tally(progress.advance)
+    stored = tally.over(environment.store.stream(environment.keys.artifact(id, artifact.name)))
+    name = f"restore point {environment.title}/{manifest.id}"
+    try:
+        yield from archive_pieces(artifact.format, age.decrypt(stored, environment.demand_identities()))
+    except DecryptError as error:
+        raise type(error)(f"{name}: {artifact.name}: {error.message}", hint=error.hint) from error
+    if (tally.bytes, tally.sha256) != (artifact.bytes, artifact.sha256):
+        raise IntegrityError(
+            f"{name}: sha256 mismatch in {artifact.name}",
+            hint="It was damaged or replaced in the store: restore another restore point.",
+        )

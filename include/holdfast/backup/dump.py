@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 from holdfast.backup.drafts import DumpDraft, read_draft, write_draft
@@ -15,7 +15,7 @@ from holdfast.errors import IntegrityError, SignatureError
 from holdfast.manifest.model import Artifact, DatabaseBackup, SourceFacts
 from holdfast.postgres.binaries import Client, client_for
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.dump import dump_stream, globals_stream, plan_dump
+from holdfast.postgres.dump import ByteStream, dump_stream, globals_stream, plan_dump
 from holdfast.postgres.pooler import require_direct
 from holdfast.postgres.snapshot import ExportedSnapshot, exported_snapshot
 from holdfast.progress import Progress, Silent
@@ -104,13 +104,14 @@ def _store(
     environment: Environment,
     id: RestorePointId,
     name: str,
-    plaintext: Iterator[bytes],
+    plaintext: ByteStream,
     progress: Progress,
     size_hint_bytes: int | None,
 ) -> Tally:
     tally = Tally(progress.advance)
-    sealed = tally.over(age.encrypt(plaintext, environment.recipients()))
-    environment.store.put(environment.keys.artifact(id, name), sealed, size_hint_bytes=size_hint_bytes)
+    with closing(plaintext):
+        sealed = tally.over(age.encrypt(plaintext, environment.recipients()))
+        environment.store.put(environment.keys.artifact(id, name), sealed, size_hint_bytes=size_hint_bytes)
     return tally
 
 

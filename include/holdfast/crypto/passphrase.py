@@ -57,6 +57,10 @@ class PassphraseIdentity:
     def __post_init__(self) -> None:
         _check_passphrase(self.passphrase)
 
+    def recipient(self) -> PassphraseRecipient:
+        """The public side, which is the same passphrase."""
+        return PassphraseRecipient(self.passphrase)
+
     def unwrap(self, stanzas: Sequence[Stanza]) -> bytes | None:
         """The file key, or None for another passphrase; DecryptError for a malformed or too costly stanza."""
         for stanza in stanzas:

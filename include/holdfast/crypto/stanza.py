@@ -63,6 +63,10 @@ class Recipient(Protocol):
 class Identity(Protocol):
     """The secret side. Neither ``str`` nor ``repr`` shows the secret."""
 
+    def recipient(self) -> Recipient:
+        """The public side."""
+        ...
+
     def unwrap(self, stanzas: Sequence[Stanza]) -> bytes | None:
         """The file key, or None where no stanza is for this identity.
 

@@ -89,9 +89,11 @@ def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
         try:
             manifest = environment.catalog.manifest(entry.id, verifier)
         except PermanentError:
-            points.append(Point(entry.id, entry.is_held, is_trusted=False, is_verified=False))
+            points.append(Point(entry.id, entry.id.opened_at, entry.is_held, is_trusted=False, is_verified=False))
         else:
-            points.append(Point(entry.id, entry.is_held, is_trusted=True, is_verified=not entry.missing(manifest)))
+            taken_at = max(entry.id.opened_at, manifest.database.source.snapshot_at)
+            is_whole = not entry.missing(manifest)
+            points.append(Point(entry.id, taken_at, entry.is_held, is_trusted=True, is_verified=is_whole))
     return points
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from holdfast.errors import UsageError
-from holdfast.postgres.dialects import libpq_url
+from holdfast.postgres.dialects import is_url, libpq_url
 from holdfast.postgres.keywords import KEYWORDS, SECRET_KEYWORDS, UNPASSABLE, VARIABLES
 from holdfast.process.redaction import spellings
 from holdfast.values.connection import Connection, Connections
@@ -47,27 +46,29 @@ class Target:
 
         Of its extra, libpq's own keywords are kept and all else is left to those it is meant for.
         """
-        given = {
+        if connection.conn_type not in (*_SCHEMES, ""):
+            raise UsageError(
+                f"connection {connection.conn_id}: of type {connection.conn_type}, not postgres",
+                hint="Name a connection of the type Postgres.",
+            )
+        fields = {
             "host": connection.host,
             "port": connection.port,
             "user": connection.login,
             "password": connection.password,
             "dbname": connection.schema,
         }
-        extra = {name: value for name, value in connection.extra.items() if name in KEYWORDS}
-        parameters = {name: str(value) for name, value in (extra | given).items() if value not in (None, "")}
-        if connection.conn_type not in (*_SCHEMES, ""):
-            raise UsageError(
-                f"connection {connection.conn_id}: of type {connection.conn_type}, not postgres",
-                hint="Name a connection of the type Postgres.",
-            )
-        return cls._of(parameters)
+        extra = {name: _as_text(value) for name, value in connection.extra.items() if name in KEYWORDS}
+        given = {name: str(value) for name, value in fields.items() if value not in (None, "")}
+        return cls._of({name: value for name, value in extra.items() if value} | given)
 
     @classmethod
     def _of(cls, parameters: Mapping[str, str]) -> Target:
         """With what libpq would add from PG* variables: children get a made environment, and must see the same."""
         if "replication" in parameters:
             raise UsageError("database address: replication= cannot be used for backups and restores of one database")
+        if is_url(parameters.get("dbname", "")):
+            raise UsageError("database address: the database's name is itself a URL")
         if any("\0" in value for value in parameters.values()):
             raise UsageError("database address: holds a zero byte")
         # The encoding is chosen by the code that connects, and pg_dump would take it for the archive's.
@@ -120,11 +121,6 @@ class Target:
         """For psycopg; holds secrets."""
         return make_conninfo("", **self.parameters)
 
-    def url(self) -> str:
-        """A postgresql:// URL of the same meaning; holds secrets."""
-        pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(self.parameters.items()))
-        return f"postgresql:///?{pairs}"
-
     def environment(self) -> dict[str, str]:
         """PG* variables that make a child connect here, the only way secrets reach children; holds secrets.
 
@@ -159,3 +155,9 @@ def _inherited(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         inherited = os.environ.get(variable)
         if inherited and keyword not in given and keyword not in ("service", "client_encoding", "application_name"):
             yield keyword, inherited
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value) if isinstance(value, str | int | float) else ""

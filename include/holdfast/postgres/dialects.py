@@ -31,6 +31,11 @@ _FOREIGN = frozenset(
 _SSLMODES = {"no-verify": "require", "verify_ca": "verify-ca", "verify_full": "verify-full"}
 
 
+def is_url(text: str) -> bool:
+    """Does it start as a PostgreSQL URL does?"""
+    return _SCHEME.match(text) is not None
+
+
 def libpq_url(text: str) -> str:
     """``text`` as libpq understands it; what is not a URL is returned as it is.
 
@@ -56,8 +61,10 @@ def _translated(query: str) -> Iterator[str]:
         if name in KEYWORDS or name == "ssl":
             yield f"{name}{equals}{value}" if name != "ssl" else _ssl(value)
         elif name not in _FOREIGN:
+            # With an @ in it, this is no parameter but the rest of a password that held a bare question mark.
+            which = f" {name!r}" if name.isidentifier() and "@" not in query else ""
             raise UsageError(
-                f"database address: unknown URL parameter {name!r}",
+                f"database address: unknown URL parameter{which}",
                 hint="Parameters are libpq's connection keywords, such as sslmode=require. A ? inside a password "
                 "must be written %3F.",
             )

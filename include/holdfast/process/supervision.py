@@ -25,13 +25,15 @@ _GRACE_S = 5.0
 class Command:
     """A program to run: ``env`` is its whole environment, ``secrets`` are masked in all it says.
 
-    Arguments are visible to every user of the machine and must hold no secret.
+    Arguments are visible to every user of the machine and must hold no secret. ``privileges`` are
+    setpriv's options that change user, groups or capabilities before the program starts.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     pass_fds: tuple[int, ...] = ()
+    privileges: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,6 +55,7 @@ class Child:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
+        stderr: int = subprocess.PIPE,
         keep_stderr_bytes: int = 64 << 10,
         death_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
@@ -62,7 +65,7 @@ class Child:
         self._ended = threading.Event()
         self._failure: OSError | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._streams = (stdin, stdout)
+        self._streams = (stdin, stdout, stderr)
         self._death_signal = death_signal
         self._reaping = threading.Lock()
         threading.Thread(target=self._supervise, name=f"child {command.name}", daemon=True).start()
@@ -128,16 +131,16 @@ class Child:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = self._command
-        stdin, stdout = self._streams
+        stdin, stdout, stderr = self._streams
         program = shutil.which(command.argv[0], path=command.env.get("PATH"))
         if program is None:
             raise FileNotFoundError(2, "no such program")
         process = subprocess.Popen(
-            [*_tied_to_parent(self._death_signal), program, *command.argv[1:]],
+            [*_tied_to_parent(self._death_signal, command.privileges), program, *command.argv[1:]],
             env=dict(command.env),
             stdin=stdin,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             bufsize=0,
             pass_fds=command.pass_fds,
             start_new_session=True,
@@ -148,17 +151,20 @@ class Child:
         return process
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None
         pid_fd = os.pidfd_open(process.pid)
+        said = process.stderr
         try:
-            self._tail.collect(process.stderr.fileno(), until=pid_fd)
+            if said is not None:
+                self._tail.collect(said.fileno(), until=pid_fd)
+            select.select([pid_fd], [], [])
             # The leader is dead but not reaped, so its group's number cannot belong to anybody else yet.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            self._tail.collect_rest(process.stderr.fileno(), _GRACE_S)
+            if said is not None:
+                self._tail.collect_rest(said.fileno(), _GRACE_S)
+                said.close()
         finally:
             os.close(pid_fd)
-            process.stderr.close()
             with self._reaping:
                 process.wait()
                 self._ended.set()
@@ -203,15 +209,16 @@ class _Tail:
         return self._kept.decode(errors="replace")
 
 
-def _tied_to_parent(death_signal: signal.Signals) -> Sequence[str]:
+def _tied_to_parent(death_signal: signal.Signals, privileges: Sequence[str]) -> Sequence[str]:
     """A prefix that makes the kernel send ``death_signal`` to the program when we die, even by kill -9.
 
-    ``preexec_fn`` would do it too, but is unsafe in a process that has threads.
+    ``preexec_fn`` would do it too, but is unsafe in a process that has threads. One setpriv does it all: the
+    kernel forgets the signal when the user changes, and setpriv asks for it last.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise FileNotFoundError(2, "the program setpriv (util-linux) is missing")
-    return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    return [setpriv, *privileges, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
 
 
 def _enlarge(pipe: int) -> None:

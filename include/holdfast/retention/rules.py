@@ -14,11 +14,14 @@ from holdfast.values.ids import RestorePointId
 class Point:
     """What retention must know of a restore point.
 
-    ``is_trusted``: its signature fits and it belongs where it lies. ``is_verified``: it was read back
-    whole before it was signed, and all its artifacts still stand in the store.
+    ``taken_at``: the later of its id's time and the database server's at its snapshot, so that a backup
+    host whose clock was behind does not make its points old. ``is_trusted``: its signature fits and it
+    belongs where it lies. ``is_verified``: it was read back whole before it was signed, and all its
+    artifacts still stand in the store.
     """
 
     id: RestorePointId
+    taken_at: datetime
     is_held: bool
     is_trusted: bool
     is_verified: bool
@@ -41,8 +44,8 @@ def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime)
     destroy evidence), and every point of a tier without a rule.
     """
     ordered = sorted(points, key=lambda point: point.id)
-    verified = [point.id for point in ordered if point.is_verified and point.is_trusted]
-    newest = verified[-1] if verified else None
+    verified = [point for point in ordered if point.is_verified and point.is_trusted]
+    newest = max(verified, key=lambda point: (point.taken_at, point.id)).id if verified else None
     return [_decide_one(point, keep, now, newest) for point in ordered]
 
 
@@ -58,6 +61,6 @@ def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newes
         return Decision(point.id, True, f"tier {point.id.tier} has no retention in the policy")
     if newest is None:
         return Decision(point.id, True, "no verified restore point is left: nothing is deleted")
-    if point.id.opened_at >= span.before(now):
+    if point.taken_at >= span.before(now):
         return Decision(point.id, True, f"within {span} of tier {point.id.tier}")
     return Decision(point.id, False, f"older than {span} of tier {point.id.tier}")

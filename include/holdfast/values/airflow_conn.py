@@ -37,7 +37,7 @@ def parse_connection(conn_id: str, text: str) -> Connection:
     stripped = text.strip()
     try:
         return _from_json(conn_id, stripped) if stripped.startswith("{") else _from_uri(conn_id, stripped)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         # The cause is cut off: its message may quote the secret.
         raise UsageError(
             f"connection {conn_id}: neither a connection URI nor connection JSON",
@@ -71,6 +71,9 @@ def _from_uri(conn_id: str, text: str) -> Connection:
     if not colon or not scheme:
         raise ValueError("no scheme")
     url = urlsplit(text)
+    if url.fragment or "@" in url.path:
+        # A raw '#' or '/' in the password cuts the rest of the URI off, silently.
+        raise ValueError("special characters are not percent-encoded")
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     extra: dict[str, object] = json.loads(query["__extra__"]) if "__extra__" in query else dict(query)
     host = url.netloc.rpartition("@")[2]

@@ -25,7 +25,7 @@ class Duration:
     @classmethod
     def parse(cls, text: str) -> Duration:
         """Read one span; raises UsageError that shows the accepted forms."""
-        if not re.match(PATTERN, text):
+        if not re.fullmatch(PATTERN, text):
             raise UsageError(f"duration {text!r}: expected a number with s, m, h, d, w, mo or y, such as 35d or 12mo")
         digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
         count, unit = int(digits), text[len(digits) :]

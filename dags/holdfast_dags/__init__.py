@@ -1,0 +1,38 @@
+"""Builds an app's DAGs from the policy beside its module: one for each environment and tier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from airflow.sdk import DAG
+
+from holdfast.errors import PolicyError
+from holdfast.policy import Policy, load_policy
+from holdfast_dags import nightly
+from holdfast_dags.protected import Protected
+
+TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({"nightly": nightly.build})
+"""The tiers that are run, each by the module that reads like its runbook."""
+
+
+def protect(dag_file: str) -> dict[str, DAG]:
+    """The DAGs of the policy that lies beside ``dag_file`` under the same name, by DAG id.
+
+    Called as ``globals().update(protect(__file__))``. Raises PolicyError for a policy that cannot be
+    used: Airflow then shows its message as the import error of that one file.
+    """
+    policy_file = Path(dag_file).with_suffix(".yaml")
+    policy = _load(policy_file)
+    environments = (Protected(policy_file, policy.app, name, section) for name, section in policy.environments.items())
+    dags = [TIERS[tier](environment) for environment in environments for tier in environment.tiers if tier in TIERS]
+    return {dag.dag_id: dag for dag in dags}
+
+
+def _load(policy_file: Path) -> Policy:
+    """The policy; its errors without their causes, which would show its values to all who see import errors."""
+    try:
+        return load_policy(policy_file)
+    except PolicyError as error:
+        raise PolicyError(f"{error.message}{f' ({error.hint})' if error.hint else ''}") from None

@@ -1,0 +1,33 @@
+"""One protected environment of an app, as its DAGs need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.policy import EnvironmentPolicy, TierPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """An environment: the policy file that declares it, its names and its section."""
+
+    policy_file: Path
+    app: str
+    environment: str
+    policy: EnvironmentPolicy
+
+    @property
+    def tiers(self) -> Mapping[str, TierPolicy]:
+        """The declared tiers by name."""
+        return {str(name): tier for name, tier in self.policy.tiers.items()}
+
+    def dag_id(self, tier: str) -> str:
+        """``coursepedia-production.nightly``."""
+        return f"{self.app}-{self.environment}.{tier}"
+
+    @property
+    def operator_arguments(self) -> dict[str, str]:
+        """What every operator is told of the place it works for."""
+        return {"policy_file": str(self.policy_file), "environment": self.environment}

@@ -1,0 +1,59 @@
+"""The DAG that every tier starts from: its id, tags, schedule, retries and runbook."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable
+from croniter import croniter  # type: ignore[import-untyped]
+
+from holdfast.errors import PolicyError
+from holdfast_dags.protected import Protected
+from holdfast_dags.runbook import Runbook
+
+RECOVERY_QUEUE = "recovery"
+"""The queue of tasks that decrypt backups: in a fleet its workers alone hold the age identity."""
+
+_RETRIES = {
+    "retries": 4,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=15),
+}
+# Airflow's own default would run a schedule that was missed by a tenth of its period. This much only bridges the
+# moment between the instant of the first run and the scheduler's noticing it.
+_FIRST_RUN_GRACE = timedelta(minutes=10)
+# A backup shows the present: a run for a day gone by would be dated wrongly, and expire would believe the date.
+_RUN_TYPES = ["scheduled", "manual", "operator_triggered", "asset_triggered", "asset_materialization"]
+
+
+def tier_dag(protected: Protected, tier: str, runbook: Runbook) -> DAG:
+    """The tier's DAG without its tasks; raises PolicyError where the schedule can never be met."""
+    return DAG(
+        protected.dag_id(tier),
+        description=f"{tier} of {protected.app} {protected.environment}",
+        # No start_date: with one in the past, the first thing that a new policy does at noon would be last
+        # night's backup. Without it the first run is the schedule's next one.
+        schedule=_schedule(protected, tier),
+        catchup=False,
+        # Two backups of one environment at once would only slow each other and the application down.
+        max_active_runs=1,
+        allowed_run_types=_RUN_TYPES,  # type: ignore[arg-type]  # its enumeration is not public
+        # A schedule that someone wrote into a policy runs, whatever Airflow's default for new DAGs.
+        is_paused_upon_creation=False,
+        default_args={"owner": "holdfast", **_RETRIES},
+        tags=[protected.app, protected.environment, tier],
+        doc_md=runbook.text,
+    )
+
+
+def _schedule(protected: Protected, tier: str) -> CronTriggerTimetable | None:
+    cron = protected.tiers[tier].schedule
+    if cron is None:
+        return None
+    try:
+        croniter(cron).get_next()  # a day that never comes, such as 31 February, is only found by looking for it
+    except ValueError as error:
+        field = f"environments.{protected.environment}.tiers.{tier}.schedule"
+        raise PolicyError(f"policy {protected.policy_file}: {field}: {error}") from None
+    return CronTriggerTimetable(cron, timezone=protected.policy.timezone, run_immediately=_FIRST_RUN_GRACE)

@@ -1,0 +1,130 @@
+"""Connect to PostgreSQL, and say in Holdfast's own errors why that or a query failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import TupleRow
+
+from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, UsageError
+from holdfast.postgres.conninfo import Target
+from holdfast.process.redaction import redact
+
+Session = psycopg.Connection[TupleRow]
+
+_CONNECT_TIMEOUT_S = 15
+
+# libpq passes no SQLSTATE for a refused login, only text: the server's, or its own.
+_WRONG_LOGIN = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|pg_hba\.conf rejects|no password supplied|fe_sendauth|"
+    r"role \".*\" (does not exist|is not permitted)|permission denied for database|peer authentication|"
+    r"authentication method|certificate|does not support SSL|server (requires|does not support)|requirepeer|Tenant or user not found|"
+    r"invalid (port|integer|sslmode|connection option|channel_binding)|private key|password_required",
+    re.IGNORECASE,
+)
+_NO_DATABASE = re.compile(r"database \".*\" does not exist|no such database", re.IGNORECASE)
+_NO_HOST = re.compile(r"could not translate host name|Name or service not known|nodename nor servname", re.IGNORECASE)
+_TEMPORARY_NAME = re.compile(r"Temporary failure in name resolution|Try again", re.IGNORECASE)
+
+_TRANSIENT = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.TooManyConnections,
+    errors.ConnectionException,
+    errors.InsufficientResources,
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.IoError,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+)
+
+
+def connect(target: Target, *, autocommit: bool = True) -> Session:
+    """A session in UTC with UTF-8 text; use it as a context manager to have it closed.
+
+    Raises DatabaseUnavailable where trying again may help, UsageError for a wrong address or login,
+    DatabaseError where the server refuses otherwise.
+    """
+    settled = {
+        "client_encoding": "utf8",
+        "application_name": target.get("application_name") or "holdfast",
+        "connect_timeout": target.get("connect_timeout") or str(_CONNECT_TIMEOUT_S),
+    }
+    try:
+        session = psycopg.connect(
+            target.with_parameters(**settled).conninfo(),
+            autocommit=True,
+            # A pooler may hand the next statement to a server that never saw the preparation.
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        raise _refused(error, target) from None
+    with translated(target, "setting up the session"):
+        session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
+        session.autocommit = autocommit
+    return session
+
+
+def pinned(target: Target, session: Session) -> Target:
+    """The very server that ``session`` found behind the target's host names.
+
+    A name may stand for several addresses, and a snapshot exported by one server is unknown to another.
+    The host name stays beside the address for the check of the certificate.
+    """
+    info = session.info
+    address = info.hostaddr if _is_address(info.hostaddr) else None
+    return target.with_parameters(host=info.host or None, port=str(info.port), hostaddr=address)
+
+
+def translate(error: psycopg.Error, target: Target, doing: str) -> HoldfastError:
+    """The Holdfast error for what PostgreSQL answered to a query; ``doing`` says what for, such as "reading x"."""
+    message = f"{target.describe()}: {doing}: {_said(error, target)}"
+    if isinstance(error, errors.InsufficientPrivilege):
+        return DatabaseError(message, hint=f'Grant the role "{target.user}" what it lacks, or use another role.')
+    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    if lost or isinstance(error, _TRANSIENT):
+        return DatabaseUnavailable(message)
+    return DatabaseError(message)
+
+
+@contextmanager
+def translated(target: Target, doing: str) -> Iterator[None]:
+    """Run queries; psycopg's errors leave as Holdfast's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, target, doing) from error
+
+
+def _refused(error: psycopg.Error, target: Target) -> HoldfastError:
+    """Why no session came about. Not chained: libpq's own text may repeat what the address holds."""
+    said = _said(error, target)
+    where = target.describe()
+    if _NO_DATABASE.search(said):
+        return DatabaseError(f"{where}: {said}", hint="Create the database, or correct its name in the connection.")
+    if _NO_HOST.search(said) and not _TEMPORARY_NAME.search(said):
+        return UsageError(f"{where}: {said}", hint="Correct the host in the connection.")
+    if _WRONG_LOGIN.search(said) and "Connection refused" not in said:
+        return UsageError(f"{where}: {said}", hint="Correct user, password or sslmode in the connection.")
+    return DatabaseUnavailable(f"{where}: {said}", hint="Is the server up, and reachable from this machine?")
+
+
+def _said(error: psycopg.Error, target: Target) -> str:
+    diagnosis = error.diag.message_primary or str(error)
+    lines = " ".join(line.strip() for line in diagnosis.splitlines() if line.strip())
+    return redact(lines, target.secrets) or type(error).__name__
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""Which operating-system user an embedded PostgreSQL runs as, and what that user may reach."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user to run servers as; ``name`` is None for ourselves."""
+
+    name: str | None
+    uid: int
+    gid: int
+
+    def privileges(self, *needed: Path) -> tuple[str, ...]:
+        """setpriv's options to become this user, able to reach ``needed``.
+
+        Below a folder that is closed to others, such as root's home, the user could not even step through
+        to its own files. Then it is given the one capability to read and search past permissions: the
+        state stays where it is, and no permission of anybody's folder changes.
+        """
+        if self.name is None:
+            return ()
+        options = (f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups")
+        if all(self._may_step_through(path) for path in needed):
+            return options
+        return (*options, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+
+    def make_folder(self, path: Path) -> None:
+        """A private folder of this user; one that exists is taken over."""
+        path.mkdir(parents=True, exist_ok=True)
+        if self.name is not None:
+            os.chown(path, self.uid, self.gid)
+        path.chmod(0o700)
+
+    def write_secret(self, path: Path, text: str) -> None:
+        """A file that only this user can read."""
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            if self.name is not None:
+                os.fchown(descriptor, self.uid, self.gid)
+            file.write(text)
+
+    def _may_step_through(self, path: Path) -> bool:
+        return all(self._may_search(folder.stat()) for folder in (path, *path.parents) if folder.exists())
+
+    def _may_search(self, folder: os.stat_result) -> bool:
+        if folder.st_uid == self.uid:
+            return bool(folder.st_mode & 0o100)
+        if folder.st_gid == self.gid:
+            return bool(folder.st_mode & 0o010)
+        return bool(folder.st_mode & 0o001)
+
+
+def server_account() -> Account:
+    """Ourselves; as root, whom PostgreSQL refuses, the user postgres or else nobody."""
+    if os.geteuid() != 0:
+        return Account(None, os.geteuid(), os.getegid())
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    raise PermanentError(
+        "PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody",
+        hint="Create one with `useradd --system postgres`, or run as an ordinary user.",
+    )

@@ -1,0 +1,40 @@
+"""Roles and databases on the embedded PostgreSQL server: made where missing, given the generated passwords."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from holdfast_embedded.postgres import Cluster
+
+
+def ensure_role(server: Cluster, name: str, password: str, *, member_of: LiteralString | None = None) -> None:
+    """A role that may log in and nothing more, or what ``member_of`` may."""
+    with _connect(server) as session:
+        role = sql.Identifier(name)
+        if session.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+            session.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        session.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
+        if member_of is not None:
+            session.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member_of), role))
+
+
+def ensure_database(server: Cluster, name: str, *, owner: str, readers: tuple[str, ...] = ()) -> None:
+    """A database that only its owner and ``readers`` may connect to."""
+    with _connect(server) as session:
+        database = sql.Identifier(name)
+        if session.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            session.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                    database, sql.Identifier(owner)
+                )
+            )
+        session.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+        for reader in readers:
+            session.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(reader)))
+
+
+def _connect(server: Cluster) -> psycopg.Connection:
+    return psycopg.connect(server.url(), autocommit=True)

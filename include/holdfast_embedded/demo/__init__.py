@@ -1,0 +1,1 @@
+"""The demo: databases of the two example applications, and connections to them."""

@@ -1,0 +1,54 @@
+"""The demo databases, each with an owner of its own; backups are taken by a role that can only read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import LiteralString, cast
+
+import psycopg
+
+from holdfast_embedded.databases import ensure_database, ensure_role
+from holdfast_embedded.generated import Secrets
+from holdfast_embedded.postgres import Cluster
+
+BACKUP_ROLE = "holdfast_backup"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoDatabase:
+    """A database of one environment of one app, under the connection id that the example policy names."""
+
+    conn_id: str
+    name: str
+    script: str
+    students: int = 0
+
+    @property
+    def owner(self) -> str:
+        """The role of the application itself."""
+        return f"{self.name}_app"
+
+
+DEMO_DATABASES = (
+    DemoDatabase("coursepedia_production_db", "coursepedia_production", "coursepedia.sql"),
+    DemoDatabase("campustrack_production_db", "college_attendance", "campustrack.sql", students=240),
+    DemoDatabase("campustrack_staging_db", "college_attendance_staging", "campustrack.sql", students=60),
+    DemoDatabase("campustrack_development_db", "college_attendance_development", "campustrack.sql", students=24),
+)
+
+
+def load_demo_databases(server: Cluster, secrets: Secrets) -> None:
+    """Make and fill those that are missing; what is there already is left as it is."""
+    ensure_role(server, BACKUP_ROLE, secrets.backup_password, member_of="pg_read_all_data")
+    for demo in DEMO_DATABASES:
+        ensure_role(server, demo.owner, secrets.owner_password)
+        ensure_database(server, demo.name, owner=demo.owner, readers=(BACKUP_ROLE,))
+        _fill(demo, server.url(demo.name, demo.owner, secrets.owner_password))
+
+
+def _fill(demo: DemoDatabase, url: str) -> None:
+    with psycopg.connect(url) as session:  # one transaction: filled whole or not at all
+        if session.execute("SELECT FROM pg_tables WHERE schemaname = 'public'").fetchone() is None:
+            session.execute("SELECT set_config('demo.students', %s, true)", [str(demo.students)])
+            session.execute(cast(LiteralString, files(__package__).joinpath(demo.script).read_text(encoding="utf-8")))

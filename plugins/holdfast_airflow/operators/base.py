@@ -1,0 +1,58 @@
+"""What all operators share: one environment of one policy, opened with Airflow's connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from holdfast_airflow.failures import reported
+from holdfast_airflow.progress import LoggedProgress
+
+if TYPE_CHECKING:
+    from holdfast.environment import Environment
+
+Facts = dict[str, Any]
+"""Ids and small figures, for XCom and the run's page; never a path, a payload or a secret."""
+
+
+class EngineOperator(BaseOperator):
+    """Base of the operators that run a use case of the engine."""
+
+    ui_color = "#e6f0ea"
+
+    def __init__(self, *, policy_file: str, environment: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.policy_file = policy_file
+        self.environment = environment
+        self._is_working = False
+
+    @contextmanager
+    def engine(self) -> Iterator[Environment]:
+        """The opened environment; its errors leave this block as Airflow's, logged with their hints."""
+        # Imported here: every parse of a DAG file would pay for the engine's libraries otherwise.
+        from holdfast.environment import open_environment
+        from holdfast_airflow.connections import AirflowConnections
+
+        self._is_working = True
+        try:
+            with reported(self.log):
+                yield open_environment(Path(self.policy_file), self.environment, AirflowConnections())
+        finally:
+            self._is_working = False
+
+    def progress(self) -> LoggedProgress:
+        """A reporter that writes to the task's log."""
+        return LoggedProgress(self.log)
+
+    def on_kill(self) -> None:
+        """SIGTERM: leave the engine through its clean-up; Airflow would let the work go on otherwise.
+
+        SystemExit counts as a try, so a worker that shuts down gives the task to the next one.
+        """
+        if self._is_working:
+            self._is_working = False
+            raise SystemExit("ended by SIGTERM")

@@ -1,0 +1,169 @@
+"""The DAGs that policies make: their ids, schedules, retries and runbooks, and what a broken policy does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, CronTriggerTimetable, timezone
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
+
+from holdfast.errors import PolicyError
+from holdfast_dags import protect
+
+STEPS = ["open", "dump", "verify_list", "manifest", "expire"]
+Write = Callable[..., Path]
+Section = Callable[..., dict[str, object]]
+
+
+@pytest.fixture
+def nightly(write_app: Write, environment: Section) -> DAG:
+    section = environment(timezone="Europe/Berlin", targets={"rpo": "24h", "rto": "1h"})
+    return protect(str(write_app("demo", production=section)))["demo-production.nightly"]
+
+
+def test_each_environment_gets_one_dag_per_tier(write_app: Write, environment: Section) -> None:
+    """A DAG is named after app, environment and tier, and tagged with each."""
+    module = write_app("demo", production=environment(), staging=environment())
+    dags = protect(str(module))
+    assert sorted(dags) == ["demo-production.nightly", "demo-staging.nightly"]
+    assert dags["demo-staging.nightly"].tags == {"demo", "staging", "nightly"}
+
+
+def test_tier_that_is_not_run_yet_makes_no_dag(write_app: Write, environment: Section) -> None:
+    """A policy may declare more tiers than there are modules for."""
+    tiers = {"nightly": {"keep": "7d"}, "wal": {"schedule": "continuous", "keep": "7d"}}
+    assert list(protect(str(write_app("demo", production=environment(tiers=tiers))))) == ["demo-production.nightly"]
+
+
+def test_steps_run_one_after_the_other(nightly: DAG) -> None:
+    """Every step waits for the one before it, so the manifest comes after the verification."""
+    assert [task.task_id for task in nightly.topological_sort()] == STEPS
+    for before, after in itertools.pairwise(STEPS):
+        assert after in nightly.get_task(before).downstream_task_ids
+
+
+def test_schedule_is_the_policys_in_its_time_zone(nightly: DAG) -> None:
+    """No catching up, one run at a time, and on from the start."""
+    assert isinstance(nightly.timetable, CronTriggerTimetable)
+    assert (nightly.timetable.expression, nightly.timetable.timezone) == ("0 2 * * *", "Europe/Berlin")
+    assert (nightly.catchup, nightly.max_active_runs, nightly.is_paused_upon_creation) == (False, 1, False)
+
+
+def test_first_run_is_the_schedules_next_one(nightly: DAG) -> None:
+    """A new policy does not start by making up for the night before it was written."""
+    timetable = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(nightly)).timetable
+    info = timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(nightly.start_date, None, False)
+    )
+    assert info is not None
+    assert timezone.utcnow() - info.run_after < timedelta(minutes=10)
+    assert info.run_after.in_timezone("Europe/Berlin").hour == 2
+
+
+def test_tier_without_a_schedule_runs_by_hand_only(write_app: Write, environment: Section) -> None:
+    """Its DAG exists and has no schedule."""
+    module = write_app("demo", production=environment(tiers={"nightly": {"keep": "7d"}}))
+    assert protect(str(module))["demo-production.nightly"].schedule is None
+
+
+def test_backfill_is_not_allowed(nightly: DAG) -> None:
+    """A backup of a day gone by would be of today, under a wrong date."""
+    assert nightly.allowed_run_types is not None
+    assert {kind.value for kind in nightly.allowed_run_types} >= {"scheduled", "manual"}
+    assert "backfill" not in {kind.value for kind in nightly.allowed_run_types}
+
+
+def test_tasks_are_tried_again_with_growing_pauses(nightly: DAG) -> None:
+    """What is not worth another try ends the task by itself (test_failures)."""
+    for task in nightly.tasks:
+        assert task.retries == 4
+        assert task.retry_exponential_backoff == 2
+        assert task.max_retry_delay == timedelta(minutes=15)
+
+
+def test_only_the_restore_points_id_is_rendered(nightly: DAG) -> None:
+    """Nothing else can reach the rendered fields, which the UI shows."""
+    assert {task.task_id: tuple(task.template_fields) for task in nightly.tasks} == {
+        "open": ("restore_point_label",),
+        "dump": ("restore_point",),
+        "verify_list": ("restore_point",),
+        "manifest": ("restore_point",),
+        "expire": (),
+    }
+
+
+def test_decrypting_task_runs_on_the_recovery_queue(nightly: DAG) -> None:
+    """The others need no identity and run anywhere."""
+    queues = {task.task_id: task.queue for task in nightly.tasks}
+    assert queues.pop("verify_list") == "recovery"
+    assert set(queues.values()) == {"default"}
+
+
+def test_manifest_updates_the_environments_asset(nightly: DAG) -> None:
+    """Other DAGs can be started by a new restore point."""
+    (asset,) = nightly.get_task("manifest").outlets
+    assert asset.uri == "x-holdfast://demo/production/restore-points"
+
+
+def test_runbook_says_what_the_policy_declares(nightly: DAG) -> None:
+    """Whoever is on call reads times, places and targets there, and every task's own section."""
+    assert nightly.doc_md is not None
+    for fact in ("`0 2 * * *` (Europe/Berlin)", "`demo_db`", "/store`", "35d", "RPO 24h, RTO 1h", "demo.yaml"):
+        assert fact in nightly.doc_md
+    assert "$" not in nightly.doc_md
+    for task in nightly.tasks:
+        assert task.doc_md is not None and len(task.doc_md) > 80
+        assert "##" not in task.doc_md
+
+
+def test_runbook_shows_no_login_of_a_store(write_app: Write, environment: Section) -> None:
+    """Neither what someone wrote before the host of a store's URL, nor its query."""
+    store = {"url": "s3://key:s3cr3tword@bucket/prefix?token=s3cr3tword", "conn_id": "demo_store"}
+    dag = protect(str(write_app("demo", production=environment(store=store))))["demo-production.nightly"]
+    assert dag.doc_md is not None
+    assert "`s3://bucket/prefix`, connection `demo_store`" in dag.doc_md
+    assert "s3cr3tword" not in str(DagSerialization.serialize_dag(dag))
+
+
+@pytest.mark.parametrize(
+    ("tiers", "reason"),
+    [
+        ({"nighly": {"keep": "7d"}}, "tiers.nighly"),
+        ({"nightly": {"schedule": "0 2 31 2 *", "keep": "7d"}}, "tiers.nightly.schedule: "),
+        ({"nightly": {"schedule": "99 2 * * *", "keep": "7d"}}, "tiers.nightly.schedule: "),
+    ],
+    ids=["typo", "never", "no-minute"],
+)
+def test_broken_policy_hides_only_its_own_app(
+    write_app: Write, environment: Section, tiers: dict[str, object], reason: str
+) -> None:
+    """The import error names file, field and reason; the app beside it keeps its DAGs."""
+    module = write_app("broken", production=environment(tiers=tiers))
+    write_app("healthy", production=environment())
+    found = DagBag(str(module.parent))
+    assert list(found.dags) == ["healthy-production.nightly"]
+    assert list(found.import_errors) == [str(module)]
+    last_line = found.import_errors[str(module)].strip().splitlines()[-1]
+    assert "broken.yaml" in last_line
+    assert f"environments.production.{reason}" in last_line
+
+
+def test_import_error_does_not_show_what_a_policy_should_not_hold(write_app: Write, environment: Section) -> None:
+    """A password that someone put into a policy does not go on to all who read import errors."""
+    database = {"conn_id": "demo_db", "password": "s3cr3tword"}
+    module = write_app("broken", production=environment(database=database))
+    (error,) = DagBag(str(module.parent)).import_errors.values()
+    assert "database.password" in error
+    assert "s3cr3tword" not in error
+
+
+def test_missing_policy_names_the_file(tmp_path: Path) -> None:
+    """A module without its policy cannot protect anything, and says so."""
+    with pytest.raises(PolicyError, match=r"alone\.yaml"):
+        protect(str(tmp_path / "alone.py"))

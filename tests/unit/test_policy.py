@@ -1,0 +1,112 @@
+"""Policy files are read strictly; each fault is named with file, line, field and reason."""
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import PolicyError
+from holdfast.policy import load_policy
+from holdfast.policy.schema import json_schema
+
+GOOD = """\
+app: shop
+environments:
+  production:
+    timezone: Europe/Berlin
+    targets: {rpo: 24h, rto: 1h}
+    database: {conn_id: shop_db, pitr: streaming}
+    media: {source: "file:///srv/shop/storage"}
+    store: {url: "s3://shop-backups/holdfast", conn_id: shop_store}
+    keys:
+      recipients: [age1qqqq]
+      identity_file: ${KEYS}/identity.txt
+      signing_key_file: ${KEYS}/signing.pem
+    inventory: {file: shop.inventory.yaml}
+    tiers:
+      nightly: {schedule: "0 2 * * *", keep: 35d}
+      wal: {schedule: continuous, keep: 7d}
+      snapshot: {keep: 90d}
+      restore_drill: {schedule: "0 9 1 1,4,7,10 *"}
+    drill:
+      app_dir: /srv/shop/app
+      commands: ["pnpm check"]
+    alerts: {conn_id: pager}
+"""
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "shop.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_good_policy_is_read(tmp_path: Path) -> None:
+    """Spans, schedules and places are values; variables and relative paths are filled in."""
+    policy = load_policy(_write(tmp_path, GOOD), {"KEYS": "/keys"})
+    production = policy.environments["production"]
+    assert production.keys.identity_file == "/keys/identity.txt"
+    assert production.inventory is not None
+    assert production.inventory.file == str(tmp_path / "shop.inventory.yaml")
+    assert str(production.tiers["nightly"].keep) == "35d"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("keep: 35d", "kep: 35d", "line 15: environments.production.tiers.nightly.kep: unknown field (did you mean keep?)"),
+        ("nightly:", "nightlyy:", "did you mean nightly?"),
+        ("35d", "35 days", "line 15: environments.production.tiers.nightly.keep: duration '35 days'"),
+        (", keep: 35d", "", "tiers.nightly.keep is missing"),
+        ("0 2 * * *", "0 2 * *", "schedule: '0 2 * *' is neither five cron fields"),
+        ("Europe/Berlin", "Europe/Berln", "line 4: environments.production.timezone"),
+        ("    database: {conn_id: shop_db, pitr: streaming}\n", "", "line 3: environments.production.database: is missing"),
+        ("recipients: [age1qqqq]", "recipients: []", "no recipient"),
+        ("s3://shop-backups/holdfast", "file:///srv/shop/app/backups", "inside the application's own /srv/shop/app"),
+        ("s3://shop-backups/holdfast", "file:///srv/shop/storage", "inside the application's own"),
+        ("s3://shop-backups/holdfast", "file:///srv/shop/x/../app", "inside the application's own"),
+        ("app: shop", "app: Shop!", "line 1: app"),
+        ("${KEYS}/identity.txt", "${NOWHERE}/identity.txt", "the environment variable NOWHERE is not set"),
+        ("app: shop", "app: shop\napp: other", "field 'app' stands twice"),
+        ("app: shop", "app: [", "shop.yaml, line"),
+        ("schedule: continuous", 'schedule: "0 1 * * *"', "tiers.wal.schedule"),
+    ],
+)
+def test_each_fault_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """The message names the file and what is wrong where."""
+    assert old in GOOD
+    path = _write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path, {"KEYS": "/keys"})
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "42", "- a", "\x00", "app: &a [*a]"])
+def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
+    """Whatever the file holds, the answer is a PolicyError."""
+    with pytest.raises(PolicyError):
+        load_policy(_write(tmp_path, text))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is told with its reason."""
+    with pytest.raises(PolicyError, match=r"nowhere.yaml: No such file"):
+        load_policy(tmp_path / "nowhere.yaml")
+
+
+def test_link_into_the_application_is_seen_through(tmp_path: Path) -> None:
+    """A store that reaches the application's directory by a symbolic link is refused too."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "app")
+    text = GOOD.replace("/srv/shop/app", str(tmp_path / "app")).replace(
+        "s3://shop-backups/holdfast", f"file://{tmp_path}/link/backups"
+    )
+    with pytest.raises(PolicyError, match="inside the application's own"):
+        load_policy(_write(tmp_path, text), {"KEYS": "/keys"})
+
+
+def test_schema_describes_every_field() -> None:
+    """Editors get a schema that refuses unknown fields as loading does."""
+    schema = json_schema()
+    assert schema["additionalProperties"] is False
+    assert "nightly" in str(schema)

@@ -1,0 +1,93 @@
+"""Retention keeps what may never be lost, whatever the clock says."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.retention import Point, decide
+from holdfast.retention.orphans import is_orphan
+from holdfast.values.duration import Duration
+from holdfast.values.ids import RestorePointId
+
+START = datetime(2026, 1, 1, 2, tzinfo=UTC)
+KEEP = {"nightly": Duration.parse("35d"), "monthly": Duration.parse("12mo")}
+
+
+def _id(day: int, tier: str = "nightly") -> RestorePointId:
+    return RestorePointId.make(START + timedelta(days=day), tier, f"{tier}-{day}")
+
+
+def _point(day: int, tier: str = "nightly", *, held: bool = False, trusted: bool = True, good: bool = True) -> Point:
+    id = _id(day, tier)
+    return Point(id, id.opened_at, is_held=held, is_trusted=trusted, is_verified=good)
+
+
+points = st.lists(
+    st.builds(
+        _point,
+        st.integers(0, 500),
+        st.sampled_from(["nightly", "monthly", "snapshot"]),
+        held=st.booleans(),
+        trusted=st.booleans(),
+        good=st.booleans(),
+    ),
+    unique_by=lambda point: point.id,
+)
+clocks = st.datetimes(datetime(1980, 1, 1), datetime(2150, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(points, clocks)
+def test_invariants_hold_whatever_the_clock_says(found: list[Point], now: datetime) -> None:
+    """Held, newest verified, untrusted and unruled points stay; every point gets one decision with a reason."""
+    decisions = {decision.id: decision for decision in decide(found, KEEP, now)}
+    assert set(decisions) == {point.id for point in found}
+    verified = [point.id for point in found if point.is_verified and point.is_trusted]
+    for point in found:
+        decision = decisions[point.id]
+        assert decision.reason
+        if point.is_held or not point.is_trusted or point.id.tier not in KEEP:
+            assert decision.keep
+        if not decision.keep:
+            assert point.id.opened_at < KEEP[point.id.tier].before(now)
+    if verified:
+        assert decisions[max(verified)].keep
+    else:
+        assert all(decision.keep for decision in decisions.values())
+
+
+def test_each_tier_has_its_own_span() -> None:
+    """A nightly of two months ago goes, a monthly of the same day stays."""
+    now = START + timedelta(days=100)
+    kept = {d.id: d.keep for d in decide([_point(40), _point(40, "monthly"), _point(99)], KEEP, now)}
+    assert kept == {_id(40): False, _id(40, "monthly"): True, _id(99): True}
+
+
+def test_newest_verified_stays_when_newer_ones_are_broken() -> None:
+    """Failed points that are newer do not push out the last good one."""
+    now = START + timedelta(days=4000)
+    found = [_point(1), _point(2), _point(3, good=False), _point(4, trusted=False)]
+    kept = {d.id: d.keep for d in decide(found, KEEP, now)}
+    assert kept == {_id(1): False, _id(2): True, _id(3): False, _id(4): True}
+
+
+def test_point_of_a_host_whose_clock_was_behind_is_not_old() -> None:
+    """The server's time of the snapshot counts where the host believed it was years ago."""
+    behind = Point(_id(0), START + timedelta(days=3000), is_held=False, is_trusted=True, is_verified=True)
+    now = START + timedelta(days=3010)
+    kept = {d.id: (d.keep, d.reason) for d in decide([behind, _point(2995), _point(1)], KEEP, now)}
+    assert kept[_id(0)] == (True, "newest verified restore point of the environment")
+    assert kept[_id(2995)][0]
+    assert not kept[_id(1)][0]
+
+
+def test_orphan_needs_age_and_a_later_commit() -> None:
+    """A clock that jumped ahead does not make a running backup an orphan."""
+    grace = Duration.parse("2d")
+    far = START + timedelta(days=9000)
+    written = [START + timedelta(days=5)]
+    assert not is_orphan(_id(5), written, newest_committed=_id(4), grace=grace, now=far)
+    assert not is_orphan(_id(5), written, newest_committed=None, grace=grace, now=far)
+    assert is_orphan(_id(5), written, newest_committed=_id(6), grace=grace, now=far)
+    assert not is_orphan(_id(5), [far], newest_committed=_id(6), grace=grace, now=far)
+    assert not is_orphan(_id(5), written, newest_committed=_id(6), grace=grace, now=START + timedelta(days=6))

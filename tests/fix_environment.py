@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.environment import Environment, open_environment
 from holdfast.values.airflow_conn import EnvironmentConnections
@@ -106,7 +105,9 @@ class Site:
 
     def stored_files(self) -> list[str]:
         """Every file of a local store, relative to its root."""
-        return sorted(str(path.relative_to(self.store_folder)) for path in self.store_folder.rglob("*") if path.is_file())
+        return sorted(
+            str(path.relative_to(self.store_folder)) for path in self.store_folder.rglob("*") if path.is_file()
+        )
 
 
 MakeSite = Callable[..., Site]

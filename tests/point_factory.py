@@ -69,7 +69,5 @@ def store_point(catalog: Catalog, signer: Signer, opened_at: datetime, tier: str
     id = RestorePointId.make(opened_at, tier, f"{tier} {opened_at}")
     manifest = make_manifest(id)
     catalog.store.put(catalog.keys.artifact(id, "database.dump.age"), [CONTENT])
-    write_signed(
-        catalog.store, catalog.keys.manifest(id), catalog.keys.signature(id), manifest.encode(), signer
-    )
+    write_signed(catalog.store, catalog.keys.manifest(id), catalog.keys.signature(id), manifest.encode(), signer)
     return id

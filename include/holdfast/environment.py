@@ -101,7 +101,7 @@ class Environment:
         if self.policy.keys.signing_key_file is not None:
             return self.signer().verifier()
         raise UsageError(
-            f"{self.title}: neither keys.verify_key_file nor keys.signing_key_file is set, so no manifest can be trusted",
+            f"{self.title}: neither keys.verify_key_file nor keys.signing_key_file is set, so nothing can be trusted",
             hint="Copy signing.pub from the host that takes the backups and name it in keys.verify_key_file.",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, override
 
 
 class Progress(Protocol):
@@ -21,14 +21,17 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class Silent(Progress):
     """A Progress that says nothing."""
 
+    @override
     def begin(self, phase: str, total_bytes: int | None = None) -> None:
         pass
 
+    @override
     def advance(self, count_bytes: int) -> None:
         pass
 
+    @override
     def end(self, outcome: str = "") -> None:
         pass

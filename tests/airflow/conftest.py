@@ -69,6 +69,14 @@ def metadata() -> Iterator[None]:
 
 
 @pytest.fixture
+def airflow_variables() -> dict[str, str]:
+    """The variables of a process of this Airflow."""
+    folders = ":".join(str(_REPOSITORY / folder) for folder in ("include", "plugins", "dags"))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "AIRFLOW_HOME": str(_HOME), "PYTHONPATH": folders}
+
+
+@pytest.fixture
 def write_app(tmp_path: Path) -> Callable[..., Path]:
     """Writes one app's module and policy into a folder of DAGs, and returns the module's path."""
 

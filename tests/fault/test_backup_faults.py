@@ -15,7 +15,6 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from fix_environment import MakeSite, Site
-
 from holdfast.backup import run_backup
 
 PLAINTEXT = b"the-only-row-nobody-else-writes"
@@ -64,7 +63,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_kill_in_the_middle_leaves_no_restore_point(shop: Site) -> None:
-    """kill -9 at random moments: no restore point, no plaintext, no child; the next backup is whole."""
+    """Kill -9 at random moments: no restore point, no plaintext, no child; the next backup is whole."""
     chance = random.Random(20261122)
     for _ in range(6):
         running = _backup(shop)
@@ -132,7 +131,10 @@ def test_truncated_and_deleted_artifacts(shop: Site, pg18: Any) -> None:
     assert b"database.dump.age has" in shop.run("restore", policy, "production", id, "--to", target, expect=1).stderr
     dump.unlink()
     assert b"database.dump.age is missing" in shop.run("verify", policy, "production", id, expect=1).stderr
-    assert b"database.dump.age is missing" in shop.run("restore", policy, "production", id, "--to", target, expect=1).stderr
+    assert (
+        b"database.dump.age is missing"
+        in shop.run("restore", policy, "production", id, "--to", target, expect=1).stderr
+    )
     (point,) = shop.json("list", policy, "production")["restore_points"]
     assert point["faults"] == ["database.dump.age is missing"]
 
@@ -185,9 +187,7 @@ def test_unreadable_table_is_named(pg18: Any, make_site: MakeSite) -> None:
 
 def test_client_older_than_server_is_refused_up_front(shop: Site, pg15: Any) -> None:
     """PostgreSQL 15's pg_dump never touches a server 18."""
-    done = shop.run(
-        "backup", str(shop.policy_file), "production", "nightly", expect=1, HOLDFAST_PG_BIN=str(pg15.bin)
-    )
+    done = shop.run("backup", str(shop.policy_file), "production", "nightly", expect=1, HOLDFAST_PG_BIN=str(pg15.bin))
     assert b"no PostgreSQL client for server 18" in done.stderr
     assert not [name for name in shop.stored_files() if name.endswith(".age")]
 
@@ -251,7 +251,7 @@ def test_unusually_small_dump_is_no_restore_point(shop: Site) -> None:
 
 
 def test_clock_moved_back_loses_nothing(shop: Site) -> None:
-    """A host that believes it is years ago still takes its backup, which nothing pushes out when the clock is mended."""
+    """A host that believes it is years ago still takes its backup, and nothing is lost when it is mended."""
     first = shop.backup()
     environment = replace(shop.environment(), clock=lambda: datetime(2001, 1, 1, tzinfo=UTC))
     second = run_backup(environment, "nightly").restore_point
@@ -275,9 +275,7 @@ def test_missing_extension_and_role_are_classified(pg18: Any, make_site: MakeSit
     id = site.backup()
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("DROP POLICY p ON t; DROP ROLE keeper")
-    done = site.run(
-        "restore", str(site.policy_file), "production", id, "--to", pg18.url("needy_restored"), expect=1
-    )
+    done = site.run("restore", str(site.policy_file), "production", id, "--to", pg18.url("needy_restored"), expect=1)
     assert b"keeper" in done.stderr
 
 

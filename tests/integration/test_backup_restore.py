@@ -78,7 +78,9 @@ def test_restore_by_connection_id(shop: Site, pg18: Any) -> None:
     """The target may be a connection, so that no password stands on a command line."""
     id = shop.backup()
     target = pg18.create_database("shop_by_conn")
-    shop.json("restore", str(shop.policy_file), "production", id, "--to", "shop_target", AIRFLOW_CONN_SHOP_TARGET=target)
+    shop.json(
+        "restore", str(shop.policy_file), "production", id, "--to", "shop_target", AIRFLOW_CONN_SHOP_TARGET=target
+    )
     assert execute(target, "SELECT count(*) FROM orders") == [(3000,)]
 
 

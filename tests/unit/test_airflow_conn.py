@@ -4,11 +4,10 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from holdfast.errors import UsageError
 from holdfast.values.airflow_conn import EnvironmentConnections, parse_connection
+from hypothesis import given
+from hypothesis import strategies as st
 
 ODD = "p@:/%#? &=ß'\"\\"
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -17,7 +16,8 @@ words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 @given(words, words, words)
 def test_both_forms_say_the_same(login: str, password: str, schema: str) -> None:
     """The URI form, percent-encoded, and the JSON form give equal connections."""
-    uri = f"postgres://{quote(login, safe='')}:{quote(password, safe='')}@db:5433/{quote(schema, safe='')}?sslmode=require"
+    user, word, name = (quote(text, safe="") for text in (login, password, schema))
+    uri = f"postgres://{user}:{word}@db:5433/{name}?sslmode=require"
     document = {
         "conn_type": "postgres",
         "host": "db",

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from point_factory import make_manifest, store_point
-
 from holdfast.catalog import Catalog, read_signed, write_signed
 from holdfast.catalog.listing import summaries
 from holdfast.crypto.signing import Signer
@@ -16,6 +14,7 @@ from holdfast.errors import IntegrityError, ObjectMissing, SignatureError
 from holdfast.storage.local import LocalStore
 from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import EnvironmentKeys
+from point_factory import make_manifest, store_point
 
 KEYS = EnvironmentKeys("shop", "production")
 START = datetime(2026, 11, 1, 2, tzinfo=UTC)

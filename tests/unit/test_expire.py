@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fix_environment import MakeSite, Site
-from point_factory import store_point
-
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError
 from holdfast.expire import add_hold, expire, remove_hold
 from holdfast.values.ids import RestorePointId
+from point_factory import store_point
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from holdfast.errors import PolicyError
 from holdfast.policy import load_policy
 from holdfast.policy.schema import json_schema
@@ -53,13 +52,21 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("keep: 35d", "kep: 35d", "line 15: environments.production.tiers.nightly.kep: unknown field (did you mean keep?)"),
+        (
+            "keep: 35d",
+            "kep: 35d",
+            "line 15: environments.production.tiers.nightly.kep: unknown field (did you mean keep?)",
+        ),
         ("nightly:", "nightlyy:", "did you mean nightly?"),
         ("35d", "35 days", "line 15: environments.production.tiers.nightly.keep: duration '35 days'"),
         (", keep: 35d", "", "tiers.nightly.keep is missing"),
         ("0 2 * * *", "0 2 * *", "schedule: '0 2 * *' is neither five cron fields"),
         ("Europe/Berlin", "Europe/Berln", "line 4: environments.production.timezone"),
-        ("    database: {conn_id: shop_db, pitr: streaming}\n", "", "line 3: environments.production.database: is missing"),
+        (
+            "    database: {conn_id: shop_db, pitr: streaming}\n",
+            "",
+            "line 3: environments.production.database: is missing",
+        ),
         ("recipients: [age1qqqq]", "recipients: []", "no recipient"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/app/backups", "inside the application's own /srv/shop/app"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/storage", "inside the application's own"),

@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from holdfast.retention import Point, decide
 from holdfast.retention.orphans import is_orphan
 from holdfast.values.duration import Duration
 from holdfast.values.ids import RestorePointId
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 KEEP = {"nightly": Duration.parse("35d"), "monthly": Duration.parse("12mo")}
@@ -34,7 +33,7 @@ points = st.lists(
     ),
     unique_by=lambda point: point.id,
 )
-clocks = st.datetimes(datetime(1980, 1, 1), datetime(2150, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+clocks = st.datetimes(datetime(1980, 1, 1), datetime(2150, 1, 1), timezones=st.just(UTC))
 
 
 @given(points, clocks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import holdfast
-from holdfast.backup.drafts import Draft, DumpDraft, OpenDraft, VerifyDraft, read_draft
+from holdfast.backup.drafts import DumpDraft, OpenDraft, VerifyDraft, read_draft
 from holdfast.backup.facts import StepFacts
 from holdfast.catalog import Entry, write_signed
 from holdfast.environment import Environment
@@ -66,7 +66,9 @@ def _assemble(environment: Environment, id: RestorePointId) -> Manifest:
     )
 
 
-def _demand(environment: Environment, id: RestorePointId, step: str, kind: type[Draft]) -> Draft:
+def _demand[Draft: (OpenDraft, DumpDraft, VerifyDraft)](
+    environment: Environment, id: RestorePointId, step: str, kind: type[Draft]
+) -> Draft:
     draft = read_draft(environment.store, environment.keys.draft(id, step), kind, environment.verifier())
     if draft is None:
         raise PermanentError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
-from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,9 +47,6 @@ class _Envelope(BaseModel):
     signature: str
 
 
-Draft = TypeVar("Draft", OpenDraft, DumpDraft, VerifyDraft)
-
-
 def write_draft(store: Store, key: str, draft: Record, signer: Signer) -> None:
     """Store a draft create-only; one that stands already is left, for the caller has looked at it."""
     payload = draft.model_dump_json()
@@ -58,7 +54,9 @@ def write_draft(store: Store, key: str, draft: Record, signer: Signer) -> None:
     store.put(key, [_Envelope(payload=payload, signature=signature).model_dump_json().encode()])
 
 
-def read_draft(store: Store, key: str, kind: type[Draft], verifier: Verifier) -> Draft | None:
+def read_draft[Draft: (OpenDraft, DumpDraft, VerifyDraft)](
+    store: Store, key: str, kind: type[Draft], verifier: Verifier
+) -> Draft | None:
     """The draft under ``key``, None where there is none yet; raises SignatureError or IntegrityError."""
     try:
         document = store.get(key)

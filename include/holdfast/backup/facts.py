@@ -21,7 +21,7 @@ class StepFacts:
     def of_manifest(cls, manifest: Manifest, seconds: float) -> StepFacts:
         """The facts of a committed restore point."""
         source = manifest.database.source
-        return cls(manifest.id, manifest.bytes, len(source.tables), source.rows, seconds)
+        return cls(manifest.id, manifest.stored_bytes, len(source.tables), source.rows, seconds)
 
     def as_json(self) -> dict[str, str | int | float]:
         """The facts as a flat object."""

@@ -111,6 +111,3 @@ class Catalog:
         if (manifest.app, manifest.environment, manifest.id) != (self.keys.app, self.keys.environment, str(id)):
             raise IntegrityError(f"{name}: it is the manifest of {manifest.app}/{manifest.environment}/{manifest.id}")
         return manifest
-
-
-

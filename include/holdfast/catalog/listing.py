@@ -48,7 +48,7 @@ def _summary(entry: Entry, manifest: Manifest | PermanentError) -> PointSummary:
     return PointSummary(
         **common,  # type: ignore[arg-type]
         label=manifest.label,
-        bytes=manifest.bytes,
+        bytes=manifest.stored_bytes,
         tables=len(source.tables),
         rows=source.rows,
         faults=tuple(entry.missing(manifest)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, override
 
 import click
 
@@ -12,7 +12,7 @@ from holdfast.cli.output import human_bytes
 from holdfast.progress import Progress
 
 
-class PlainLines:
+class PlainLines(Progress):
     """One line when a phase ends, and a sign of life every half minute."""
 
     _EVERY_S = 30.0
@@ -20,16 +20,19 @@ class PlainLines:
     def __init__(self) -> None:
         self._phase, self._bytes, self._started, self._told = "", 0, 0.0, 0.0
 
+    @override
     def begin(self, phase: str, total_bytes: int | None = None) -> None:
         self._phase, self._bytes = phase, 0
         self._started = self._told = time.monotonic()
 
+    @override
     def advance(self, count_bytes: int) -> None:
         self._bytes += count_bytes
         if time.monotonic() - self._told > self._EVERY_S:
             self._told = time.monotonic()
             self._say("…")
 
+    @override
     def end(self, outcome: str = "") -> None:
         self._say(outcome)
 
@@ -39,7 +42,7 @@ class PlainLines:
         click.echo(f"{self._phase}:{moved} in {seconds:.1f} s{f' — {outcome}' if outcome else ''}", err=True)
 
 
-class Bar:
+class Bar(Progress):
     """A rich progress bar; total and ETA appear where the size is known beforehand."""
 
     def __init__(self) -> None:
@@ -50,6 +53,7 @@ class Bar:
         self._task: Any = None
         self._phase, self._bytes, self._started = "", 0, 0.0
 
+    @override
     def begin(self, phase: str, total_bytes: int | None = None) -> None:
         self._stop()
         self._phase, self._bytes, self._started = phase, 0, time.monotonic()
@@ -65,11 +69,13 @@ class Bar:
         self._bar.start()
         self._task = self._bar.add_task(phase, total=total_bytes)
 
+    @override
     def advance(self, count_bytes: int) -> None:
         self._bytes += count_bytes
         if self._bar is not None:
             self._bar.advance(self._task, count_bytes)
 
+    @override
     def end(self, outcome: str = "") -> None:
         self._stop()
         seconds = time.monotonic() - self._started

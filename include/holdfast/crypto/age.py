@@ -64,14 +64,15 @@ def decrypt(pieces: Iterable[bytes], identities: Sequence[Identity]) -> Iterator
     """
     if not identities:
         raise UsageError("age decryption: no identity is given")
-    return _decrypt(unarmored(pieces), identities)
+    return _decrypt(pieces, identities)
 
 
-def _decrypt(pieces: Iterator[bytes], identities: Sequence[Identity]) -> Iterator[bytes]:
-    start, length = _read_header(pieces)
+def _decrypt(pieces: Iterable[bytes], identities: Sequence[Identity]) -> Iterator[bytes]:
+    source = unarmored(pieces)
+    start, length = _read_header(source)
     file_key = unwrap_file_key(Header.parse(start[:length]), identities)
     payload = length + NONCE_BYTES
-    yield from Payload(file_key, start[length:payload]).decrypt(chain([start[payload:]], pieces))
+    yield from Payload(file_key, start[length:payload]).decrypt(chain([start[payload:]], source))
 
 
 def _read_header(pieces: Iterator[bytes]) -> tuple[bytes, int]:

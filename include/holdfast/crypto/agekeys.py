@@ -69,10 +69,13 @@ def load_identities(path: Path, *, refuse_exposed: bool = True) -> tuple[Identit
 
 
 def load_passphrase(path: Path, *, refuse_exposed: bool = True) -> PassphraseIdentity:
-    """The passphrase that a file holds, without one line end after it; raises UsageError that names the file."""
+    """The passphrase that stands in a file of one line; raises UsageError that names the file."""
     data = read_secret_file(path, "passphrase", refuse_exposed=refuse_exposed)
+    passphrase = data.removesuffix(b"\n").removesuffix(b"\r")
+    if b"\n" in passphrase:
+        raise UsageError(f"passphrase file {path}: holds more than one line")
     try:
-        return PassphraseIdentity(data.removesuffix(b"\n").removesuffix(b"\r"))
+        return PassphraseIdentity(passphrase)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}") from error
 

@@ -59,7 +59,10 @@ def signing(environment: Environment) -> Check | str:
     verifier = environment.verifier()
     if environment.policy.keys.signing_key_file is None:
         return Check(
-            "signing", "warning", "no signing_key_file: no backup can be taken here", "Backups need keys.signing_key_file."
+            "signing",
+            "warning",
+            "no signing_key_file: no backup can be taken here",
+            "Backups need keys.signing_key_file.",
         )
     verifier.verify(probe, environment.signer().sign(probe))
     return "signatures made here are accepted"

@@ -7,8 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-FORMAT = "holdfast-manifest/1"
-
 
 class Record(BaseModel):
     """Base of everything that is stored as JSON: frozen, and strict about unknown fields."""
@@ -103,7 +101,7 @@ class DatabaseBackup(Record):
 class Manifest(Record):
     """A committed restore point."""
 
-    format: Literal["holdfast-manifest/1"] = FORMAT
+    format: Literal["holdfast-manifest/1"] = "holdfast-manifest/1"
     id: str
     app: str
     environment: str
@@ -116,7 +114,7 @@ class Manifest(Record):
     verification: Verification
 
     @property
-    def bytes(self) -> int:
+    def stored_bytes(self) -> int:
         """Stored bytes of all artifacts together."""
         return sum(artifact.bytes for artifact in self.artifacts)
 

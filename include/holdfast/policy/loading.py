@@ -133,7 +133,9 @@ def _suggestion(word: str, known: set[str]) -> str:
 def _fields() -> set[str]:
     tiers = set(EnvironmentPolicy.model_fields["tiers"].annotation.__args__[0].__args__)  # type: ignore[union-attr]
     sections = [
-        field.annotation for field in EnvironmentPolicy.model_fields.values() if hasattr(field.annotation, "model_fields")
+        field.annotation
+        for field in EnvironmentPolicy.model_fields.values()
+        if hasattr(field.annotation, "model_fields")
     ]
     inner = {name for section in sections for name in section.model_fields}  # type: ignore[union-attr]
     outer = set(Policy.model_fields) | set(EnvironmentPolicy.model_fields) | set(TierPolicy.model_fields)

@@ -175,9 +175,7 @@ def _count(plan: _Plan, tables: Sequence[Table], is_selection: bool, progress: P
         differences += compare_sequences(plan.target, plan.manifest.database.source.sequences)
     if differences:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
-        raise RestoreError(
-            f"restore of {plan.manifest.id} into {plan.target.describe()}: {shown}", hint=_left(plan)
-        )
+        raise RestoreError(f"restore of {plan.manifest.id} into {plan.target.describe()}: {shown}", hint=_left(plan))
     progress.end(f"{len(tables)} tables equal the manifest")
     return time.monotonic() - started
 

@@ -54,9 +54,10 @@ def _from_json(conn_id: str, text: str) -> Connection:
     if isinstance(extra, str):
         extra = json.loads(extra)
     port = data.get("port")
+    kind = str(data["conn_type"])
     return Connection(
         conn_id,
-        _SCHEMES.get(data["conn_type"], data["conn_type"]),
+        _SCHEMES.get(kind, kind),
         host=data.get("host") or None,
         port=int(port) if port else None,
         login=data.get("login") or None,

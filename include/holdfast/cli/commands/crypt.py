@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ _PIECE_BYTES = 1 << 20
 
 
 def _stdin() -> Iterator[bytes]:
-    while piece := sys.stdin.buffer.read1(_PIECE_BYTES):
+    while piece := os.read(sys.stdin.fileno(), _PIECE_BYTES):
         yield piece
 
 
@@ -25,7 +26,9 @@ def _to_stdout(pieces: Iterable[bytes]) -> None:
 
 
 @click.command("encrypt")
-@click.option("-r", "--recipient", "recipients", multiple=True, required=True, metavar="age1…", help="May be given again.")
+@click.option(
+    "-r", "--recipient", "recipients", multiple=True, required=True, metavar="age1…", help="May be given again."
+)
 def encrypt_command(recipients: tuple[str, ...]) -> None:
     """Encrypt stdin to stdout for one or more age recipients."""
     from holdfast.crypto import age
@@ -34,7 +37,9 @@ def encrypt_command(recipients: tuple[str, ...]) -> None:
 
 
 @click.command("decrypt")
-@click.option("-i", "--identity", "identity_files", multiple=True, type=click.Path(path_type=Path), help="Identity file.")
+@click.option(
+    "-i", "--identity", "identity_files", multiple=True, type=click.Path(path_type=Path), help="Identity file."
+)
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="File whose first line is the passphrase.")
 def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | None) -> None:
     """Decrypt an age file from stdin to stdout; ASCII armor is recognised by itself.
@@ -46,6 +51,7 @@ def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | No
 
     if bool(identity_files) == (passphrase_file is not None):
         raise UsageError("decrypt: give either -i FILE or --passphrase-file FILE")
+    identities: tuple[age.Identity, ...]
     if passphrase_file is not None:
         identities = (age.load_passphrase(passphrase_file),)
     else:

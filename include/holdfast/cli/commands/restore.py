@@ -15,7 +15,9 @@ from holdfast.cli.progress import reporter
 @environment_arguments
 @id_argument
 @click.option("--to", "to", required=True, metavar="URL_OR_CONN_ID", help="The new or empty database.")
-@click.option("--jobs", type=click.IntRange(1, 64), help="Parallel jobs; 1 needs no disk space. [default: CPUs, up to 4]")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), help="Parallel jobs; 1 needs no disk space. [default: CPUs, up to 4]"
+)
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; may be given again.")
 @json_option
 def restore_command(

@@ -1,0 +1,1 @@
+"""Measures Holdfast against the tools that people use without it, side by side on one machine: ``make bench``."""

@@ -1,0 +1,67 @@
+"""The first round: one nightly backup of every protected environment, through Airflow, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from holdfast_embedded.airflow.runs import Outcome, Run, Runs
+from holdfast_embedded.protected import ProtectedEnvironment
+from holdfast_embedded.terminal import table, tell
+
+_LOOK_S = 0.5
+_REMIND_S = 30.0
+_HEADER = ("environment", "restore point", "bytes", "rows", "seconds")
+_NUMBERS = frozenset({"bytes", "rows", "seconds"})
+
+
+def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment], parsed_after: datetime) -> dict[str, Outcome]:
+    """Trigger every environment's nightly DAG and wait for all; outcomes by the environments' titles."""
+    outcomes: dict[str, Outcome] = {}
+    started: dict[str, Run] = {}
+    for environment in environments:
+        run = runs.trigger(environment.dag_id, parsed_after)
+        if isinstance(run, str):
+            outcomes[environment.title] = Outcome(failure=run)
+        else:
+            started[environment.title] = run
+    tell(f"backing up {', '.join(started)}")
+    outcomes |= _follow(runs, started)
+    return {environment.title: outcomes[environment.title] for environment in environments}
+
+
+def _follow(runs: Runs, started: Mapping[str, Run]) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    remind_at = time.monotonic() + _REMIND_S
+    while len(outcomes) < len(started):
+        time.sleep(_LOOK_S)
+        open = {title: run for title, run in started.items() if title not in outcomes}
+        for title, run in open.items():
+            runs.look(run)
+            if run.is_finished:
+                outcomes[title] = runs.outcome(run)
+                tell(f"{title}: {'failed' if outcomes[title].failure else 'done'}")
+        if time.monotonic() > remind_at:
+            remind_at += _REMIND_S
+            working = [f"{title} ({run.working or run.state})" for title, run in open.items() if not run.is_finished]
+            tell(f"still at work: {', '.join(working)}")
+    return outcomes
+
+
+def report(outcomes: Mapping[str, Outcome], faults: Sequence[str]) -> str:
+    """The table of all outcomes, then a line for everything that went wrong."""
+    rows = [
+        (title, each.restore_point or "failed", _number(each.bytes), _number(each.rows), _seconds(each.seconds))
+        for title, each in outcomes.items()
+    ]
+    failures = [f"failed: {title}: {each.failure}" for title, each in outcomes.items() if each.failure]
+    return "\n".join([table(_HEADER, rows, numbers=_NUMBERS), *failures, *(f"failed: {fault}" for fault in faults)])
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

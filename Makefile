@@ -29,8 +29,8 @@ test: ## Run every check and every test; nothing must be started beforehand
 bench: prepare ## Measure, print a table and write JSON
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench
 
-clean: ## Remove all state: venv, demo databases, keys, demo restore points
-	rm -rf $(STATE)
+clean: ## Remove all state but the keys: venv, demo databases, demo restore points
+	@tools/clean.sh $(STATE)
 
 lock: ## Resolve the dependencies of pyproject.toml anew into requirements.txt
 	uv=$$(tools/find-uv.sh $(STATE)) && \

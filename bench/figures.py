@@ -52,7 +52,7 @@ class Target:
     value: float
     limit: float
     is_upper: bool = True
-    unit: str = "×"
+    unit: str = "x"
 
     @property
     def is_met(self) -> bool:

@@ -45,7 +45,7 @@ class Report:
         """Print figures, targets and notes."""
         table = Table(title=f"{self.name} ({self.scale.name} scale)", title_justify="left")
         table.add_column("measured")
-        for heading in ("median", "min – max", "runs"):
+        for heading in ("median", "min .. max", "runs"):
             table.add_column(heading, justify="right")
         table.add_column("target")
         for figure in self.result.figures:
@@ -60,7 +60,7 @@ class Report:
 
 def _cells(figure: Figure) -> tuple[str, ...]:
     name = f"{figure.name} [dim]({figure.note})[/]" if figure.note else figure.name
-    spread = f"{_number(min(figure.samples))} – {_number(max(figure.samples))}"
+    spread = f"{_number(min(figure.samples))} .. {_number(max(figure.samples))}"
     return name, f"{_number(figure.median)} {figure.unit}", spread, str(len(figure.samples)), ""
 
 

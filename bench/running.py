@@ -42,7 +42,7 @@ class Run:
 
 def run(argv: Sequence[str | Path], env: Mapping[str, str], *, watches_memory: bool = False) -> Run:
     """Run a program to its end; raises PermanentError with what it said when its exit status is not 0."""
-    with open(os.memfd_create("stdout"), "rb") as stdout, open(os.memfd_create("stderr"), "rb") as stderr:
+    with os.fdopen(os.memfd_create("stdout"), "rb") as stdout, os.fdopen(os.memfd_create("stderr"), "rb") as stderr:
         started = time.perf_counter()
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "TERM", "--", *map(str, argv)],

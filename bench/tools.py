@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.running import Run, run
 from holdfast.postgres.conninfo import Target
+
+from bench.running import Run, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Tools:
         return run(["gpg", "--symmetric", "--cipher-algo", "AES256", *options, file], self.env)
 
     def end_agent(self) -> None:
-        """End the agent that gpg leaves running."""
+        """End the agent that gpg starts and leaves running: it serves all rounds, as it would all backups."""
         run(["gpgconf", "--kill", "gpg-agent"], self.env)
 
     def restore(self, database: str, file: Path) -> Run:

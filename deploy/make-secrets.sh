@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes the secrets of a deployment, one file each (0600), and prints the lines for .env; never overwrites one.
+# Usage: make-secrets.sh [--demo] FOLDER
 set -eu
 umask 077
 
@@ -40,6 +41,29 @@ redis_users() {
 connections() {
     printf '# Connections by id, as URI or as fields: docs/deployment.md shows both. Read anew for every task.\n{}\n'
 }
+access_key() { printf HF; openssl rand -hex 9 | tr a-f A-F | tr -d '\n'; }
+s3_logins() {
+    printf '{"identities": [{"name": "holdfast", "credentials": [{"accessKey": "%s", "secretKey": "%s"}], ' \
+        "$(cat demo_s3_access_key)" "$(cat demo_s3_secret_key)"
+    printf '"actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}\n'
+}
+demo_stores() {
+    for app in coursepedia campustrack; do
+        printf '%s_backup_store: {conn_type: aws, login: "%s", password: "%s", ' \
+            "$app" "$(cat demo_s3_access_key)" "$(cat demo_s3_secret_key)"
+        printf 'extra: {endpoint_url: "http://seaweedfs:8333", region_name: us-east-1}}\n'
+    done
+}
+demo_connections() {
+    login=$(url holdfast_backup: demo_backup_password @demo-postgres:5432)
+    cat <<END
+coursepedia_production_db: postgresql://$login/coursepedia_production
+campustrack_production_db: postgresql://$login/college_attendance
+campustrack_staging_db: postgresql://$login/college_attendance_staging
+campustrack_development_db: postgresql://$login/college_attendance_development
+END
+    demo_stores
+}
 
 once postgres_password password
 once database_url url postgresql+psycopg2://airflow: postgres_password @postgres:5432/airflow
@@ -59,7 +83,14 @@ once signing.pem openssl genpkey -algorithm ed25519
 once signing.pub openssl pkey -in signing.pem -pubout
 
 if [ -n "$demo" ]; then
-    . "$(dirname "$0")/demo-secrets.sh"
+    once demo_postgres_password password
+    once demo_owner_password password
+    once demo_backup_password password
+    once demo_s3_access_key access_key
+    once demo_s3_secret_key password
+    once demo_s3.json s3_logins
+    once connections.yaml demo_connections
+    once connections-recovery.yaml demo_stores
 fi
 once connections.yaml connections
 once connections-recovery.yaml connections

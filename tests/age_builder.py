@@ -73,7 +73,7 @@ def scrypt(
     passphrase: bytes = PASSPHRASE, work: str = "2", *, salt: bytes = bytes(16), file_key: bytes = FILE_KEY
 ) -> list[str]:
     """A stanza to a passphrase; a ``work`` that is no small number is only written, not done."""
-    cost = 1 << int(work) if work.isdecimal() and 0 < int(work) < 15 else 2
+    cost = 1 << int(work) if len(work) < 3 and work.isdecimal() and 0 < int(work) < 15 else 2
     key = hashlib.scrypt(passphrase, salt=b"age-encryption.org/v1/scrypt" + salt, n=cost, r=8, p=1, dklen=32)
     return [f"-> scrypt {b64(salt)} {work}", *body(seal(key, file_key))]
 
@@ -100,9 +100,7 @@ def payload(data: bytes, file_key: bytes = FILE_KEY) -> bytes:
     """A right payload, its nonce in front."""
     count = max(1, -(-len(data) // CHUNK))
     parts = [data[number * CHUNK : (number + 1) * CHUNK] for number in range(count)]
-    sealed = [
-        chunk(number, part, is_final=number == count - 1, file_key=file_key) for number, part in enumerate(parts)
-    ]
+    sealed = [chunk(number, part, is_final=number == count - 1, file_key=file_key) for number, part in enumerate(parts)]
     return NONCE + b"".join(sealed)
 
 

@@ -18,10 +18,14 @@ STATE = PROJECT / ".holdfast"
 
 @dataclass(frozen=True, slots=True)
 class Compose:
-    """The program, and what `deploy/make-secrets.sh` has printed for .env."""
+    """The program, and what deploy/make-secrets.sh has printed for .env."""
 
     program: str
     variables: Mapping[str, str]
+
+    def secret(self, name: str) -> Path:
+        """The file of one secret on the host."""
+        return Path(self.variables["HOLDFAST_SECRETS"]) / name
 
     def run(
         self, *arguments: str, variables: Mapping[str, str], files: Sequence[str] = ()
@@ -46,18 +50,6 @@ class Compose:
         return resolved
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentSecrets:
-    """The folder that deploy/make-secrets.sh has filled, and the lines that it printed."""
-
-    folder: Path
-    variables: Mapping[str, str]
-
-    def read(self, name: str) -> str:
-        """One secret."""
-        return (self.folder / name).read_text(encoding="utf-8").strip()
-
-
 def make_secrets(folder: Path, *options: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run deploy/make-secrets.sh; as root it is told who the containers are to run as."""
     ids = {"HOLDFAST_UID": "10001", "HOLDFAST_GID": "10001"} if os.geteuid() == 0 else {}
@@ -71,21 +63,18 @@ def make_secrets(folder: Path, *options: str, **more: str) -> subprocess.Complet
     )
 
 
-@pytest.fixture(scope="session")
-def deployment_secrets(tmp_path_factory: pytest.TempPathFactory) -> DeploymentSecrets:
-    """Secrets of a deployment with the demo, as an operator makes them."""
-    folder = tmp_path_factory.mktemp("deployment") / "secrets"
-    done = make_secrets(folder, "--demo")
+def variables_of(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The lines for .env that deploy/make-secrets.sh has printed."""
     assert done.returncode == 0, done.stderr
-    lines = (line.partition("=") for line in done.stdout.splitlines())
-    return DeploymentSecrets(folder, {name: value for name, _, value in lines})
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 @pytest.fixture(scope="session")
-def compose(deployment_secrets: DeploymentSecrets) -> Compose:
-    """docker-compose with the variables that an operator has in .env."""
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
+    """docker-compose, with secrets of a deployment and its demo as an operator makes them."""
     fetched = subprocess.run(
         [PROJECT / "tools" / "fetch-docker-compose.sh", STATE], capture_output=True, text=True, timeout=300, check=False
     )
     assert fetched.returncode == 0, fetched.stderr
-    return Compose(fetched.stdout.strip(), deployment_secrets.variables)
+    secrets = tmp_path_factory.mktemp("deployment") / "secrets"
+    return Compose(fetched.stdout.strip(), variables_of(make_secrets(secrets, "--demo")))

@@ -6,58 +6,55 @@ lies at the root of a container lies in the service's home, and what are hosts t
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-from fix_compose import PROJECT, Compose, DeploymentSecrets
+from fix_compose import PROJECT, Compose
 
 from holdfast_embedded.loopback import unused_port
 from holdfast_embedded.server import Server, end_all
 
 _PLACES = ("/run/secrets", "/opt/airflow", "/var/lib/holdfast", "/scratch")
-_MOUNTED = ("dags", "plugins", "include")
+_CODE = ("dags", "plugins", "include")
+_LISTENING = ("redis", "seaweedfs", "api-server", "scheduler", "triggerer", "logs")
 _HEALTHY_S = 120.0
 _GRACE_S = 20.0
 
 
 class Fleet:
-    """Services that run until ``end``; ``dags`` is what every service gets a copy of."""
+    """Services that run until ``end``; ``hosts`` says what stands in the place of hosts that it does not run."""
 
-    def __init__(self, folder: Path, compose: Compose, secrets: DeploymentSecrets, dags: Path, postgres: str) -> None:
+    def __init__(self, folder: Path, compose: Compose, hosts: Mapping[str, str]) -> None:
         self.folder = folder
-        self.secrets = secrets
-        self._services: Mapping[str, Any] = compose.resolve(HOLDFAST_WORKER_SLOTS="1")["services"]
-        self._dags = dags
-        self._ports = {name: unused_port() for name in ("redis", "api-server", "scheduler", "triggerer", "logs")}
+        resolved = compose.resolve(profiles=["demo"], HOLDFAST_WORKER_SLOTS="1")
+        self._services: Mapping[str, Any] = resolved["services"]
+        self._secret_files = {name: Path(secret["file"]) for name, secret in resolved["secrets"].items()}
+        self._ports = {name: str(unused_port()) for name in _LISTENING}
+        self.ui = f"http://127.0.0.1:{self._ports['api-server']}"
         self._hosts = {
-            "@postgres:5432": f"@{postgres}",
-            "@redis:6379": f"@127.0.0.1:{self._ports['redis']}",
-            "//api-server:8080": f"//127.0.0.1:{self._ports['api-server']}",
-            "//localhost:8080": f"//127.0.0.1:{self._ports['api-server']}",
-            "//localhost:8974": f"//127.0.0.1:{self._ports['scheduler']}",
+            "seaweedfs:8333": f"127.0.0.1:{self._ports['seaweedfs']}",
+            "127.0.0.1:8333": f"127.0.0.1:{self._ports['seaweedfs']}",
+            "redis:6379": f"127.0.0.1:{self._ports['redis']}",
+            "http://api-server:8080": self.ui,
+            "http://localhost:8080": self.ui,
+            "localhost:8974": f"127.0.0.1:{self._ports['scheduler']}",
+            **hosts,
         }
         self._servers: dict[str, Server] = {}
-
-    @property
-    def ui(self) -> str:
-        """Where Airflow's API answers."""
-        return f"http://127.0.0.1:{self._ports['api-server']}"
 
     def home(self, service: str) -> Path:
         """The folder that stands for the root of the service's container."""
         return self.folder / service
 
-    def secret(self, service: str, name: str) -> Path:
-        """Where the service finds a secret, if it has it at all."""
-        return self.home(service) / "run" / "secrets" / name
+    def secrets(self, service: str) -> set[str]:
+        """The names under which the service finds secrets."""
+        return {path.name for path in (self.home(service) / "run/secrets").iterdir()}
 
     def start(self, *services: str) -> None:
         """Start services, in that order."""
@@ -69,21 +66,29 @@ class Fleet:
         self._launch(service).wait()
 
     def await_healthy(self, *services: str) -> None:
-        """Wait until the health check of each succeeds."""
+        """Wait until the health check of each has succeeded."""
         deadline = time.monotonic() + _HEALTHY_S
         for name in services:
             while (probe := self.probe(name)).returncode != 0:
                 self._servers[name].require()
                 assert time.monotonic() < deadline, f"{name} is not healthy: {probe.stderr}{self.log(name)[-3000:]}"
-                time.sleep(0.5)
+                time.sleep(1)
 
     def probe(self, service: str) -> subprocess.CompletedProcess[str]:
         """Run the service's health check once."""
         kind, *command = self._services[service]["healthcheck"]["test"]
-        argv = ["sh", "-c", command[0]] if kind == "CMD-SHELL" else command
-        argv = [self._here(service, part).replace("redis-cli", f"redis-cli -p {self._ports['redis']}") for part in argv]
+        return self.run(service, *(["sh", "-c", *command] if kind == "CMD-SHELL" else command))
+
+    def run(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as `docker compose exec` would in the service's container."""
         return subprocess.run(
-            argv, env=self.environment(service), capture_output=True, text=True, timeout=60, check=False
+            [self._here(service, part) for part in command],
+            env=self._environment(service),
+            cwd=self.home(service) / "work",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def log(self, service: str) -> str:
@@ -91,62 +96,65 @@ class Fleet:
         return (self.folder / f"{service}.log").read_text(errors="replace")
 
     def end(self) -> None:
-        """End all services, those that others depend on last."""
-        last = [self._servers.pop(name) for name in ("redis",) if name in self._servers]
+        """End all services, first those that depend on others."""
+        last = [self._servers.pop(name) for name in ("redis", "seaweedfs") if name in self._servers]
         end_all(list(self._servers.values()), _GRACE_S)
         end_all(last, _GRACE_S)
         self._servers.clear()
 
-    def environment(self, service: str) -> dict[str, str]:
-        """The variables of the service's processes."""
-        declared = {
-            name: self._here(service, value or "")
-            for name, value in (self._services[service].get("environment") or {}).items()
-        }
-        return declared | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(self.home(service)),
-            "TMPDIR": str(self.home(service) / "tmp"),
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(self._ports["api-server"]),
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__CORE__PARALLELISM": "4",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self._ports["scheduler"]),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self._ports["triggerer"]),
-            # On one machine only one worker can have the port that the API server asks for logs.
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(0 if service == "worker" else self._ports["logs"]),
-        }
-
     def _launch(self, service: str) -> Server:
-        home = self._furnish(service)
-        command = [self._here(service, part) for part in self._services[service]["command"]]
-        if service == "redis":
-            command += ["--bind", "127.0.0.1", "--port", str(self._ports["redis"])]
-        log = self.folder / f"{service}.log"
-        return Server(service, command, env=self.environment(service), cwd=home / "work", log=log)
+        self._furnish(service)
+        declared = self._services[service]
+        command = [self._here(service, part) for part in (*(declared["entrypoint"] or ()), *declared["command"])]
+        command += self._loopback(service)
+        environment, log = self._environment(service), self.folder / f"{service}.log"
+        return Server(service, command, env=environment, cwd=self.home(service) / "work", log=log)
 
-    def _furnish(self, service: str) -> Path:
-        """Make the service's folders, with copies of what compose mounts there."""
+    def _loopback(self, service: str) -> list[str]:
+        """Options that bind the services of other projects to loopback and to free ports; the last one given counts."""
+        if service == "redis":
+            return ["--bind", "127.0.0.1", "--port", self._ports["redis"]]
+        if service == "seaweedfs":
+            parts = ("master", "volume", "filer", "admin", "s3")
+            ports = [f"-{part}.port.grpc={unused_port()}" for part in parts]
+            ports += [f"-{part}.port={unused_port()}" for part in parts[:-1]]
+            data = f"-dir={self.home(service) / 'work'}"
+            return [data, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={self._ports['seaweedfs']}", *ports]
+        return []
+
+    def _furnish(self, service: str) -> None:
+        """Make the service's folders, with its secrets and a copy of the code that compose mounts there."""
         home = self.home(service)
         for place in (*_PLACES, "/tmp", "/work"):
             (home / place[1:]).mkdir(parents=True)
         for secret in self._services[service].get("secrets", []):
-            text = self._here(service, self.secrets.read(self._file_of(secret["source"])))
             target = home / "run/secrets" / Path(secret["target"]).name
             target.touch(0o600)
-            target.write_text(text)
-        for name in _MOUNTED:
-            source = self._dags if name == "dags" else PROJECT / name
-            shutil.copytree(source, home / "opt/airflow" / name, ignore=shutil.ignore_patterns("__pycache__"))
-        return home
+            target.write_text(self._here(service, self._secret_files[secret["source"]].read_text()))
+        for name in _CODE:
+            shutil.copytree(PROJECT / name, home / "opt/airflow" / name, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def _file_of(self, secret: str) -> str:
-        return Path(self._files[secret]).name
+    def _environment(self, service: str) -> dict[str, str]:
+        declared: Mapping[str, str] = self._services[service].get("environment") or {}
+        return {name: self._here(service, value) for name, value in declared.items()} | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self.home(service)),
+            "TMPDIR": str(self.home(service) / "tmp"),
+            "PYTHONWARNINGS": "ignore",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": self._ports["api-server"],
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": self._ports["scheduler"],
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": self._ports["triggerer"],
+            # One machine has but one such port, where the API server fetches logs: the recovery worker gets it.
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": self._ports["logs"] if service != "worker" else "0",
+        }
 
     def _here(self, service: str, text: str) -> str:
-        """Text of the compose file with the places and hosts of this machine."""
+        """Text of the compose file or of a secret, with the places and hosts of this machine."""
         for place in _PLACES:
             text = text.replace(place, f"{self.home(service)}{place}")
         for host, here in self._hosts.items():
             text = text.replace(host, here)
-        return text.replace("/opt/holdfast", str(PROJECT))
+        text = text.replace("redis-cli ", f"redis-cli -p {self._ports['redis']} ")
+        return text.replace("/opt/holdfast", str(PROJECT)).replace("/usr/bin/weed", "weed")

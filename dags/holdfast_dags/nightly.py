@@ -17,6 +17,8 @@ from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import RECOVERY_QUEUE, tier_dag
 
 TIER = "nightly"
+# A template instead of open.output, which would draw an edge from open to every task that takes it.
+OPENED = "{{ ti.xcom_pull(task_ids='open') }}"
 
 
 def build(protected: Protected) -> DAG:
@@ -25,14 +27,13 @@ def build(protected: Protected) -> DAG:
     place = protected.operator_arguments
     with tier_dag(protected, TIER, book) as dag:
         open = OpenRestorePointOperator(task_id="open", tier=TIER, doc_md=book.task("open"), **place)
-        id = open.output
-        dump = DumpOperator(task_id="dump", restore_point=id, doc_md=book.task("dump"), **place)
+        dump = DumpOperator(task_id="dump", restore_point=OPENED, doc_md=book.task("dump"), **place)
         verify_list = VerifyListOperator(
-            task_id="verify_list", restore_point=id, queue=RECOVERY_QUEUE, doc_md=book.task("verify_list"), **place
+            task_id="verify_list", restore_point=OPENED, queue=RECOVERY_QUEUE, doc_md=book.task("verify_list"), **place
         )
         manifest = ManifestOperator(
             task_id="manifest",
-            restore_point=id,
+            restore_point=OPENED,
             outlets=[restore_points(protected.app, protected.environment)],
             doc_md=book.task("manifest"),
             **place,

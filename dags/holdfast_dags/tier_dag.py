@@ -14,9 +14,10 @@ from holdfast_dags.runbook import Runbook
 RECOVERY_QUEUE = "recovery"
 """The queue of tasks that decrypt backups: in a fleet its workers alone hold the age identity."""
 
+# About a quarter of an hour in all: a server that restarts, a network that comes back.
 _RETRIES = {
-    "retries": 4,
-    "retry_delay": timedelta(minutes=1),
+    "retries": 5,
+    "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=15),
 }

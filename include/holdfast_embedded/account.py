@@ -19,7 +19,7 @@ class Account:
     gid: int
 
     def privileges(self, *needed: Path) -> tuple[str, ...]:
-        """setpriv's options to become this user, able to reach ``needed``.
+        """The options with which setpriv becomes this user, able to reach ``needed``.
 
         Below a folder that is closed to others, such as root's home, the user could not even step through
         to its own files. Then it is given the one capability to read and search past permissions: the

@@ -38,3 +38,18 @@ def ensure_database(server: Cluster, name: str, *, owner: str, readers: tuple[st
 
 def _connect(server: Cluster) -> psycopg.Connection:
     return psycopg.connect(server.url(), autocommit=True)
+
+
+def mark_database(server: Cluster, name: str, mark: str) -> None:
+    """Write ``mark`` upon a database, where it lives and dies with it."""
+    with _connect(server) as session:
+        session.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(mark)))
+
+
+def database_mark(server: Cluster, name: str) -> str | None:
+    """What ``mark_database`` wrote last."""
+    with _connect(server) as session:
+        row = session.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+        ).fetchone()
+    return row[0] if row else None

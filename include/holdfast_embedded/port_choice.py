@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import socket
 
-from holdfast_embedded.ports import free_port
+from holdfast_embedded.loopback import unused_port
 
 
 def choose_port(preferred: int) -> int:
     """``preferred`` unless somebody listens on it, on loopback or on all addresses; else one that the kernel gives."""
-    return preferred if not _is_taken(preferred) else free_port()
+    return preferred if not _is_taken(preferred) else unused_port()
 
 
 def _is_taken(port: int) -> bool:

@@ -35,7 +35,8 @@ class Server:
         """Raise PermanentError if it has ended by itself, with the last thing that it said."""
         status = self._process.poll()
         if status is not None:
-            raise PermanentError(f"{self.name} ended by itself ({_ending(status)}): {self._last_line()}; see {self.log}")
+            ending = f"exit status {status}" if status >= 0 else f"killed by signal {-status}"
+            raise PermanentError(f"{self.name} ended by itself ({ending}): {self._last_line()}; see {self.log}")
 
     def wait(self) -> None:
         """Return when it ends with status 0; raises PermanentError for any other end."""
@@ -69,7 +70,3 @@ def end_all(servers: Sequence[Server], grace_s: float) -> None:
         server.ask_to_end()
     for server in servers:
         server.end(deadline)
-
-
-def _ending(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else f"killed by signal {-status}"

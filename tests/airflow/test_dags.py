@@ -82,7 +82,7 @@ def test_backfill_is_not_allowed(nightly: DAG) -> None:
 def test_tasks_are_tried_again_with_growing_pauses(nightly: DAG) -> None:
     """What is not worth another try ends the task by itself (test_failures)."""
     for task in nightly.tasks:
-        assert task.retries == 4
+        assert task.retries == 5
         assert task.retry_exponential_backoff == 2
         assert task.max_retry_delay == timedelta(minutes=15)
 

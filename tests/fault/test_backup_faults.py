@@ -21,9 +21,9 @@ PLAINTEXT = b"the-only-row-nobody-else-writes"
 
 
 @pytest.fixture
-def shop(pg18: Any, make_site: MakeSite) -> Site:
+def shop(make_database: Any, make_site: MakeSite) -> Site:
     """A site whose database takes a moment to dump."""
-    url = pg18.create_database("faulty")
+    url = make_database()
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)")
         session.execute(
@@ -164,10 +164,9 @@ def test_wrong_identity_is_not_decryptable(shop: Site) -> None:
     shop.run("keys", "new", "--out", str(other))
     shop.edit_policy(f"identity_file: {shop.keys}", f"identity_file: {other}")
     done = shop.run("verify", str(shop.policy_file), "production", id, expect=1)
-    assert b"database.dump.age" in done.stderr
-    assert b"identit" in done.stderr
+    assert b"database.dump.age is not decryptable" in done.stderr
     refused = shop.run("backup", str(shop.policy_file), "production", "nightly", expect=1)
-    assert b"identit" in refused.stderr
+    assert b"not decryptable" in refused.stderr
     assert shop.ids() == [id]
 
 
@@ -216,7 +215,7 @@ def test_password_of_special_characters_works_and_is_nowhere(pg18: Any, make_sit
     assert running.returncode == 0, said
     files = b"".join(path.read_bytes() for path in site.store_folder.rglob("*.json"))
     broken = site.run(
-        "backup", str(site.policy_file), "production", "nightly", "--debug", expect=1,
+        "backup", str(site.policy_file), "production", "nightly", "--debug", expect=2,
         AIRFLOW_CONN_SHOP_DB=f"postgres://bird:{quote(password + 'wrong', safe='')}@{host}",
     )  # fmt: skip
     for place in (seen, out, said, files, broken.stdout, broken.stderr):

@@ -30,11 +30,9 @@ def execute(url: str, text: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def shop(pg18: Any, make_site: MakeSite) -> Site:
+def shop(make_database: Any, make_site: MakeSite) -> Site:
     """A site with a small shop on PostgreSQL 18 and a local store."""
-    url = pg18.create_database("shop")
-    execute(url, SHOP)
-    return make_site(url)
+    return make_site(make_database(SHOP))
 
 
 def test_backup_list_verify_restore(shop: Site, pg18: Any) -> None:

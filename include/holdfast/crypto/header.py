@@ -19,7 +19,8 @@ VERSION_LINE = b"age-encryption.org/v1\n"
 _COLUMNS = 64
 _BODY_BYTES_PER_LINE = _COLUMNS // 4 * 3
 _ARGUMENTS = re.compile(r"-> ([!-~]+(?: [!-~]+)*)")
-_MAC_LINE = re.compile(r"--- ([A-Za-z0-9+/]{43})")
+_MAC_LINE = re.compile(r"--- ([A-Za-z0-9+/]{43})\n")
+_MAC_LINE_BYTES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,16 @@ class Header:
         """
         check_version(data)
         try:
-            lines = data.decode("ascii").split("\n")
+            text = data[len(VERSION_LINE) :].decode("ascii")
         except UnicodeDecodeError as error:
             raise DecryptError("age header: holds a byte that is not ASCII") from error
-        *body, mac_line, _after_last_newline = lines[1:]
-        stanzas = tuple(_stanzas(body))
+        mac = _parse_mac(text[-_MAC_LINE_BYTES:])
+        stanzas = tuple(_stanzas(text[:-_MAC_LINE_BYTES].split("\n")[:-1]))
         if not stanzas:
             raise DecryptError("age header: has no recipient")
         if len(stanzas) > 1 and any(stanza.kind == "scrypt" for stanza in stanzas):
             raise DecryptError("age header: a passphrase stands beside other recipients")
-        return cls(stanzas, data[: -len(mac_line) - 1] + b"---", _parse_mac(mac_line))
+        return cls(stanzas, data[:-_MAC_LINE_BYTES] + b"---", mac)
 
     def __bytes__(self) -> bytes:
         return self.covered + f" {raw_base64.encode(self.mac)}\n".encode("ascii")
@@ -80,12 +81,12 @@ def header_length(data: bytes | bytearray, searched: int = 0) -> int | None:
     Raises DecryptError as soon as ``data`` cannot become an acceptable header.
     """
     check_version(data)
-    # Base64 has no hyphen, so a line that starts with three of them is the last one, well formed or not.
-    mark = data.find(b"\n---", max(0, searched - 3))
-    end = data.find(b"\n", mark + 1) if mark >= 0 else -1
-    if (end if end >= 0 else len(data)) >= MAX_HEADER_BYTES:
+    # Base64 has no hyphen, so a line that starts with three of them is the last one, and all such are equally long.
+    mark = data.find(b"\n---", max(0, searched - _MAC_LINE_BYTES))
+    length = (mark + 1 if mark >= 0 else len(data)) + _MAC_LINE_BYTES
+    if length > MAX_HEADER_BYTES:
         raise DecryptError(f"age header: longer than {MAX_HEADER_BYTES} bytes")
-    return end + 1 if end >= 0 else None
+    return length if mark >= 0 and length <= len(data) else None
 
 
 def _mac(covered: bytes, file_key: bytes) -> bytes:

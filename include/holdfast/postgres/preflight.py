@@ -29,7 +29,7 @@ SELECT 'table', pg_catalog.format('%I.%I', nspname, relname)
   FROM dumped WHERE relkind <> 'S' AND NOT pg_catalog.has_table_privilege(oid, 'SELECT')
 UNION ALL
 SELECT 'sequence', pg_catalog.format('%I.%I', nspname, relname)
-  FROM dumped WHERE relkind = 'S' AND NOT pg_catalog.has_sequence_privilege(oid, 'SELECT')
+  FROM dumped WHERE relkind = 'S' AND NOT pg_catalog.has_table_privilege(oid, 'SELECT')
 UNION ALL
 SELECT 'policy', pg_catalog.format('%I.%I', nspname, relname)
   FROM dumped WHERE relkind <> 'S' AND pg_catalog.row_security_active(oid)

@@ -19,12 +19,18 @@ Session = psycopg.Connection[TupleRow]
 
 _CONNECT_TIMEOUT_S = 15
 
+
+class DatabaseMissing(DatabaseError):
+    """The server is there, the database is not."""
+
+
 # libpq passes no SQLSTATE for a refused login, only text: the server's, or its own.
 _WRONG_LOGIN = re.compile(
     r"authentication failed|no pg_hba\.conf entry|pg_hba\.conf rejects|no password supplied|fe_sendauth|"
     r"role \".*\" (does not exist|is not permitted)|permission denied for database|peer authentication|"
-    r"authentication method|certificate|does not support SSL|server (requires|does not support)|requirepeer|Tenant or user not found|"
-    r"invalid (port|integer|sslmode|connection option|channel_binding)|private key|password_required",
+    r"authentication method|certificate|does not support SSL|server (requires|does not support)|requirepeer|"
+    r"Tenant or user not found|password_required|private key|"
+    r"invalid (port|integer|sslmode|connection option|channel_binding)",
     re.IGNORECASE,
 )
 _NO_DATABASE = re.compile(r"database \".*\" does not exist|no such database", re.IGNORECASE)
@@ -108,7 +114,7 @@ def _refused(error: psycopg.Error, target: Target) -> HoldfastError:
     said = _said(error, target)
     where = target.describe()
     if _NO_DATABASE.search(said):
-        return DatabaseError(f"{where}: {said}", hint="Create the database, or correct its name in the connection.")
+        return DatabaseMissing(f"{where}: {said}", hint="Create the database, or correct its name in the connection.")
     if _NO_HOST.search(said) and not _TEMPORARY_NAME.search(said):
         return UsageError(f"{where}: {said}", hint="Correct the host in the connection.")
     if _WRONG_LOGIN.search(said) and "Connection refused" not in said:

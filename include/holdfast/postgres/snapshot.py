@@ -15,9 +15,11 @@ from holdfast.errors import DatabaseUnavailable
 from holdfast.manifest.model import SourceFacts, Table
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import read_facts
-from holdfast.postgres.preflight import require_readable
+from holdfast.postgres.preflight import Problem, preflight, require_readable
 from holdfast.postgres.session import Session, connect, pinned, translated
 from holdfast.postgres.tables import TableRef, count_rows, list_tables
+
+__all__ = ["Counting", "ExportedSnapshot", "Problem", "exported_snapshot", "preflight"]
 
 # Settings of server, database or role that would hide rows or end a long transaction.
 _SETTINGS = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -85,9 +84,10 @@ def count_rows(session: Session, tables: Sequence[TableRef]) -> dict[int, int]:
 
 
 def _count(tables: Sequence[TableRef]) -> sql.Composed:
-    return sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {}::bigint, count(*) FROM ONLY {} {}").format(
-            sql.Literal(table.oid), table.identifier, sql.SQL(cast(LiteralString, table.condition))
-        )
-        for table in tables
+    return sql.SQL(" UNION ALL ").join([_count_one(table) for table in tables])
+
+
+def _count_one(table: TableRef) -> sql.Composed:
+    return sql.SQL("SELECT {}::bigint, count(*) FROM ONLY {} {}").format(
+        sql.Literal(table.oid), table.identifier, sql.SQL(table.condition)
     )

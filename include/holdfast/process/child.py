@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from holdfast.errors import ToolError
+from holdfast.process.listening import Listener, Tail
 from holdfast.process.supervision import PIPE_BYTES, Child, Command
 
 __all__ = ["ChildFailed", "ChildStream", "Command", "Finished", "base_environment", "run", "stream"]
@@ -96,13 +97,22 @@ def stream(command: Command) -> ChildStream:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A program that ended: its exit status (negative: the signal), its output, what it said."""
+    """A program that ended: its exit status (negative: the signal), its output, what it said.
+
+    ``voices`` holds stderr, by process where the listener tells processes apart; ``was_cut`` where it said
+    more than was kept.
+    """
 
     name: str
     status: int
     stdout: bytes
-    stderr: str
-    stderr_was_cut: bool = False
+    voices: tuple[str, ...]
+    was_cut: bool
+
+    @property
+    def stderr(self) -> str:
+        """All that it said."""
+        return "".join(self.voices)
 
     def require(self) -> Finished:
         """Itself when the status is 0; raises ChildFailed otherwise."""
@@ -112,7 +122,12 @@ class Finished:
 
 
 def run(
-    command: Command, *, stdin: Iterable[bytes] | None = None, drain: bool = False, timeout_s: float | None = None
+    command: Command,
+    *,
+    stdin: Iterable[bytes] | None = None,
+    drain: bool = False,
+    timeout_s: float | None = None,
+    stderr: Listener | None = None,
 ) -> Finished:
     """Run a program of small output to its end, whatever its status.
 
@@ -122,7 +137,8 @@ def run(
     """
     with os.fdopen(os.memfd_create(f"{command.name} output"), "rb") as output:
         source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-        child = Child(command, stdin=source, stdout=output.fileno(), keep_stderr_bytes=_ALL_STDERR_BYTES)
+        listener = stderr or Tail(_ALL_STDERR_BYTES)
+        child = Child(command, stdin=source, stdout=output.fileno(), stderr=listener)
         try:
             if stdin is not None:
                 _feed(child, stdin, drain)
@@ -132,7 +148,7 @@ def run(
         finally:
             child.end()
         output.seek(0)
-        return Finished(command.name, status, output.read(), child.stderr, child.stderr_was_cut)
+        return Finished(command.name, status, output.read(), child.voices, listener.was_cut)
 
 
 def _feed(child: Child, pieces: Iterable[bytes], drain: bool) -> None:

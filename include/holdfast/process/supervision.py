@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from holdfast.errors import PermanentError
+from holdfast.process.listening import Listener, Tail
 from holdfast.process.redaction import redact
 
 PIPE_BYTES = 1 << 20
 _GRACE_S = 5.0
+_TAIL_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,16 @@ class Child:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
-        stderr: int = subprocess.PIPE,
-        keep_stderr_bytes: int = 64 << 10,
+        stderr: Listener | int | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self._command = command
-        self._tail = _Tail(keep_stderr_bytes)
+        self._listener = None if isinstance(stderr, int) else stderr or Tail(_TAIL_BYTES)
         self._started = threading.Event()
         self._ended = threading.Event()
         self._failure: OSError | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._streams = (stdin, stdout, stderr)
+        self._streams = (stdin, stdout, stderr if isinstance(stderr, int) else self._listener.mouth())
         self._death_signal = death_signal
         self._reaping = threading.Lock()
         threading.Thread(target=self._supervise, name=f"child {command.name}", daemon=True).start()
@@ -81,14 +82,15 @@ class Child:
         return self._process
 
     @property
-    def stderr(self) -> str:
-        """What it wrote to stderr (the end of it where that was long), secrets masked."""
-        return redact(self._tail.text(), self._command.secrets)
+    def voices(self) -> tuple[str, ...]:
+        """What its listener kept of stderr, secrets masked; empty where stderr went elsewhere."""
+        texts = self._listener.texts() if self._listener is not None else ()
+        return tuple(redact(text, self._command.secrets) for text in texts)
 
     @property
-    def stderr_was_cut(self) -> bool:
-        """Did it say more than was kept?"""
-        return self._tail.was_cut
+    def stderr(self) -> str:
+        """The same in one text."""
+        return "".join(self.voices)
 
     def is_running(self) -> bool:
         """Has it not been reaped yet?"""
@@ -145,6 +147,8 @@ class Child:
             pass_fds=command.pass_fds,
             start_new_session=True,
         )
+        if self._listener is not None:
+            self._listener.hand_over()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 _enlarge(pipe.fileno())
@@ -152,17 +156,16 @@ class Child:
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         pid_fd = os.pidfd_open(process.pid)
-        said = process.stderr
         try:
-            if said is not None:
-                self._tail.collect(said.fileno(), until=pid_fd)
+            if self._listener is not None:
+                _take_all(self._listener, until=pid_fd)
             select.select([pid_fd], [], [])
             # The leader is dead but not reaped, so its group's number cannot belong to anybody else yet.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if said is not None:
-                self._tail.collect_rest(said.fileno(), _GRACE_S)
-                said.close()
+            if self._listener is not None:
+                _take_rest(self._listener, _GRACE_S)
+                self._listener.close()
         finally:
             os.close(pid_fd)
             with self._reaping:
@@ -170,43 +173,23 @@ class Child:
                 self._ended.set()
 
 
-class _Tail:
-    """The last bytes of a stream, cut at a line so that no half of a secret stays readable."""
+def _take_all(listener: Listener, *, until: int) -> None:
+    """Listen until the descriptor ``until`` becomes readable and nothing more is there."""
+    poller = select.poll()
+    poller.register(listener.fileno(), select.POLLIN)
+    poller.register(until, select.POLLIN)
+    while True:
+        ready = {fd for fd, _ in poller.poll()}
+        if listener.fileno() not in ready:
+            return
+        if not listener.take():
+            poller.unregister(listener.fileno())
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._kept = bytearray()
-        self.was_cut = False
 
-    def collect(self, source: int, *, until: int) -> None:
-        """Read ``source`` until the descriptor ``until`` becomes readable too."""
-        poller = select.poll()
-        poller.register(source, select.POLLIN)
-        poller.register(until, select.POLLIN)
-        while True:
-            ready = {fd for fd, _ in poller.poll()}
-            if source not in ready:
-                return
-            if not self._read(source):
-                poller.unregister(source)
-
-    def collect_rest(self, source: int, timeout_s: float) -> None:
-        """Read what is left; a stranger that still holds the other end makes us wait no longer than told."""
-        while select.select([source], [], [], timeout_s)[0] and self._read(source):
-            pass
-
-    def _read(self, source: int) -> bool:
-        data = os.read(source, 64 << 10)
-        self._kept += data
-        if len(self._kept) > 2 * self._limit:
-            self.was_cut = True
-            del self._kept[: -self._limit]
-            line_end = self._kept.find(b"\n")
-            del self._kept[: line_end + 1 if line_end >= 0 else None]
-        return bool(data)
-
-    def text(self) -> str:
-        return self._kept.decode(errors="replace")
+def _take_rest(listener: Listener, timeout_s: float) -> None:
+    """Take what is left; a stranger that still holds the other end makes us wait no longer than told."""
+    while select.select([listener.fileno()], [], [], timeout_s)[0] and listener.take():
+        pass
 
 
 def _tied_to_parent(death_signal: signal.Signals, privileges: Sequence[str]) -> Sequence[str]:

@@ -57,6 +57,8 @@ def sync(chain: Sequence[int]) -> None:
 
 def prune(root: Path, names: Sequence[str]) -> None:
     """Remove the innermost folders of ``names`` that are empty, never ``root`` itself."""
+    if not names:
+        return
     with suppress(OSError, UsageError), entered(root, names[:-1]) as chain:
         for name, parent in zip(reversed(names), reversed(chain), strict=True):
             os.rmdir(name, dir_fd=parent)

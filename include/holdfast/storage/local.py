@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.errors import ObjectExists, ObjectMissing, StoreError, UsageError
@@ -124,7 +124,8 @@ class LocalStore:
 
     def _begin(self, parents: Sequence[str], name: str) -> Draft:
         with folders.entered(self._root, parents, create=True) as chain:
-            if name in os.listdir(chain[-1]):
+            with suppress(FileNotFoundError):
+                os.stat(name, dir_fd=chain[-1], follow_symlinks=False)
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             return self._open_draft(chain)
 
@@ -132,7 +133,11 @@ class LocalStore:
         def link() -> None:
             with folders.entered(self._root, parents, create=True) as chain:
                 draft.publish(name, chain[-1])
-                folders.sync(chain)
+                try:
+                    folders.sync(chain)
+                except BaseException:
+                    os.unlink(name, dir_fd=chain[-1])
+                    raise
 
         self._retried(link)
 

@@ -8,11 +8,8 @@ import os
 _WRITE = 2  # SYNC_FILE_RANGE_WRITE: start writing and do not wait (sync_file_range(2))
 _STEP_BYTES = 16 << 20
 
-try:
-    _sync_file_range = ctypes.CDLL(None, use_errno=True).sync_file_range
-    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-except (AttributeError, OSError):  # no Linux, or a C library without it: the fsync alone does the work
-    _sync_file_range = None
+# Absent from other systems and some C libraries: then the fsync alone does the work.
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
 
 
 class EarlyWriter:
@@ -24,7 +21,7 @@ class EarlyWriter:
         self.size_bytes = 0
 
     def write(self, piece: bytes) -> None:
-        """Append the whole piece; raises OSError as write(2) does."""
+        """Append the whole piece; raises OSError as the system does."""
         rest = memoryview(piece)
         while rest:
             written = os.write(self._file, rest)
@@ -36,5 +33,6 @@ class EarlyWriter:
     def _start(self) -> None:
         if _sync_file_range is not None:
             # Only a hint: what it fails to write, the fsync will, and will report.
-            _sync_file_range(self._file, self._started_bytes, self.size_bytes - self._started_bytes, _WRITE)
+            start, count = ctypes.c_int64(self._started_bytes), ctypes.c_int64(self.size_bytes - self._started_bytes)
+            _sync_file_range(self._file, start, count, _WRITE)
         self._started_bytes = self.size_bytes

@@ -55,8 +55,10 @@ def read_back(
             faults += _damage(artifact, tally)
         except ObjectMissing:
             faults.append(f"{artifact.name} is missing in {environment.store.url}")
-        except (DecryptError, IntegrityError) as error:
+        except DecryptError as error:
             # Damaged bytes are the cause wherever they are found; only sound ones speak of a wrong key.
+            faults += _damage(artifact, tally) or [f"{artifact.name} is not decryptable: {error.message}"]
+        except IntegrityError as error:
             faults += _damage(artifact, tally) or [f"{artifact.name}: {error.message}"]
         progress.end()
     return ReadBack(

@@ -33,7 +33,7 @@ class AirflowApi:
     def unhealthy_parts(self) -> set[str]:
         """The parts that are not healthy; all of them while nobody answers."""
         try:
-            health = self._send("GET", "/api/v2/monitor/health", None, {})
+            health = self._send("GET", "/api/v2/monitor/health", None, {}) or {}
         except TransientError:
             return {"api-server"}
         return {part for part in _PARTS if (health.get(part) or {}).get("status") != "healthy"}
@@ -52,11 +52,14 @@ class AirflowApi:
 
     def _call(self, method: str, path: str, body: Mapping[str, object] | None) -> Json | None:
         if time.monotonic() > self._token_ends_at:
-            self._token = self._send("POST", "/auth/token", self._login, {})["access_token"]
+            answer = self._send("POST", "/auth/token", self._login, {})
+            self._token = answer["access_token"] if answer else ""
             self._token_ends_at = time.monotonic() + _TOKEN_LASTS_S
         return self._send(method, f"/api/v2/{path}", body, {"Authorization": f"Bearer {self._token}"})
 
-    def _send(self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str]) -> Json | None:
+    def _send(
+        self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str]
+    ) -> Json | None:
         request = urllib.request.Request(  # noqa: S310 - always our own http:// address
             self._url + path,
             method=method,

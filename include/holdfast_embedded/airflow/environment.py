@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from holdfast_embedded.generated import Secrets
+from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.state import State
 
 DATABASE = ROLE = "airflow"
@@ -19,12 +20,15 @@ _KEPT_PREFIX = "AIRFLOW_CONN_"
 
 
 def airflow_environment(
-    project: Path, state: State, secrets: Secrets, *, database_url: str, ui_port: int, caller: Mapping[str, str]
+    project: Path, state: State, secrets: Secrets, cluster: Cluster, *, ui_port: int, caller: Mapping[str, str]
 ) -> dict[str, str]:
     """Variables for Airflow over the caller's environment, whose connections are kept."""
     kept = {name: value for name, value in caller.items() if _is_kept(name)}
+    database_url = cluster.url(DATABASE, ROLE, secrets.airflow_database_password)
     settings = _settings(project, state, secrets, database_url, ui_port)
-    return kept | _surroundings(project, state, caller) | {f"AIRFLOW__{name}": value for name, value in settings.items()}
+    return (
+        kept | _surroundings(project, state, caller) | {f"AIRFLOW__{name}": value for name, value in settings.items()}
+    )
 
 
 def _is_kept(name: str) -> bool:
@@ -60,7 +64,7 @@ def _settings(project: Path, state: State, secrets: Secrets, database_url: str, 
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__FERNET_KEY": secrets.fernet_key,
-        "DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "DATABASE__SQL_ALCHEMY_CONN": database_url.replace("postgresql://", "postgresql+psycopg2://", 1),
         "API__HOST": "127.0.0.1",
         "API__PORT": str(ui_port),
         "API__BASE_URL": f"http://127.0.0.1:{ui_port}",
@@ -70,6 +74,9 @@ def _settings(project: Path, state: State, secrets: Secrets, database_url: str, 
         # A changed policy shows within seconds, not minutes.
         "DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+        # What a killed run left unfinished is taken up by the next one soon, not after five minutes.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
         "LOGGING__BASE_LOG_FOLDER": str(state.logs / "tasks"),
         "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(state.logs / "dag-files"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",

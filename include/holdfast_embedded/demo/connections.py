@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from holdfast_embedded.demo.databases import BACKUP_ROLE, DEMO_DATABASES
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.postgres import Cluster
+from holdfast_embedded.seaweedfs import SeaweedFS
 
 STORE_CONN_IDS = ("coursepedia_backup_store", "campustrack_backup_store")
 PREFIX = "AIRFLOW_CONN_"
@@ -18,18 +18,10 @@ def variable(conn_id: str) -> str:
     return PREFIX + conn_id.upper()
 
 
-def demo_connections(server: Cluster, s3_endpoint: str, secrets: Secrets, chosen: Mapping[str, str]) -> dict[str, str]:
+def demo_connections(server: Cluster, store: SeaweedFS, secrets: Secrets, chosen: Mapping[str, str]) -> dict[str, str]:
     """Variables for every demo connection that ``chosen`` (the caller's own environment) does not set itself."""
-    store = json.dumps(
-        {
-            "conn_type": "aws",
-            "login": secrets.s3_access_key,
-            "password": secrets.s3_secret_key,
-            "extra": {"endpoint_url": s3_endpoint, "region_name": "us-east-1"},
-        }
-    )
     databases = {
         variable(demo.conn_id): server.url(demo.name, BACKUP_ROLE, secrets.backup_password) for demo in DEMO_DATABASES
     }
-    stores = {variable(conn_id): store for conn_id in STORE_CONN_IDS}
+    stores = {variable(conn_id): store.connection_json() for conn_id in STORE_CONN_IDS}
     return {name: value for name, value in (databases | stores).items() if not chosen.get(name)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -51,4 +50,4 @@ def _fill(demo: DemoDatabase, url: str) -> None:
     with psycopg.connect(url) as session:  # one transaction: filled whole or not at all
         if session.execute("SELECT FROM pg_tables WHERE schemaname = 'public'").fetchone() is None:
             session.execute("SELECT set_config('demo.students', %s, true)", [str(demo.students)])
-            session.execute(cast(LiteralString, files(__package__).joinpath(demo.script).read_text(encoding="utf-8")))
+            session.execute(files(__package__).joinpath(demo.script).read_bytes())

@@ -20,14 +20,22 @@ _COMMITS = operators.ManifestOperator.__name__
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One task of the run: its state, its tries and wall seconds, and the facts that it returned."""
+    """One task of the run: its state, its tries and wall seconds, and what it returned.
+
+    XCom can be written through Airflow's API, so its facts may have any form.
+    """
 
     task_id: str
     operator: str
     state: str | None
     tries: int
-    seconds: float | None
+    lasted_s: float | None
     facts: Mapping[str, Any]
+
+    @property
+    def worked_s(self) -> int | float | None:
+        """The seconds that the engine took, as it says itself."""
+        return _number(self.facts.get("seconds"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,24 @@ class RunFacts:
         """The tasks that failed, those that only waited for them apart."""
         return tuple(step.task_id for step in self.steps if step.state == "failed")
 
-    def fact(self, name: str) -> Any:
-        """The latest step's word on it; None while no step has one."""
+    @property
+    def restore_point(self) -> str | None:
+        """The restore point's id; None before it is opened."""
+        found = self._latest("restore_point")
+        return found if isinstance(found, str) else None
+
+    def figure(self, name: str) -> int | float | None:
+        """The latest step's figure of that name; None while no step has one."""
+        return _number(self._latest(name))
+
+    @property
+    def deletions(self) -> tuple[tuple[str, str], ...]:
+        """(id, reason) of what expire deleted."""
+        found = self._latest("deleted")
+        items = found if isinstance(found, list) else []
+        return tuple((str(item.get("id")), str(item.get("reason"))) for item in items if isinstance(item, Mapping))
+
+    def _latest(self, name: str) -> Any:
         return next((step.facts[name] for step in reversed(self.steps) if name in step.facts), None)
 
 
@@ -107,3 +131,7 @@ def _step(task: TaskInstance, returned: Any) -> Step:
         task.duration,
         facts,
     )
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -25,6 +25,15 @@ def _to_stdout(pieces: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
+def _warn_of_exposed(*paths: Path | None) -> None:
+    """Here a person names the file and needs its content now: refusing would only make them copy it."""
+    from holdfast.crypto.secret_file import is_exposed
+
+    for path in paths:
+        if path is not None and is_exposed(path):
+            click.echo(f"holdfast: warning: {path}: everybody on this machine may read it; chmod 600 mends that", err=True)
+
+
 @click.command("encrypt")
 @click.option(
     "-r", "--recipient", "recipients", multiple=True, required=True, metavar="age1…", help="May be given again."
@@ -40,7 +49,7 @@ def encrypt_command(recipients: tuple[str, ...]) -> None:
 @click.option(
     "-i", "--identity", "identity_files", multiple=True, type=click.Path(path_type=Path), help="Identity file."
 )
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File whose first line is the passphrase.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="File of one line, the passphrase.")
 def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | None) -> None:
     """Decrypt an age file from stdin to stdout; ASCII armor is recognised by itself.
 
@@ -53,7 +62,10 @@ def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | No
         raise UsageError("decrypt: give either -i FILE or --passphrase-file FILE")
     identities: tuple[age.Identity, ...]
     if passphrase_file is not None:
-        identities = (age.load_passphrase(passphrase_file),)
+        identities = (age.load_passphrase(passphrase_file, refuse_exposed=False),)
     else:
-        identities = tuple(identity for path in identity_files for identity in age.load_identities(path))
+        identities = tuple(
+            identity for path in identity_files for identity in age.load_identities(path, refuse_exposed=False)
+        )
+    _warn_of_exposed(passphrase_file, *identity_files)
     _to_stdout(age.decrypt(_stdin(), identities))

@@ -1,0 +1,50 @@
+"""The policy of the measured environments, and the keys that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.crypto.keyfiles import new_keys
+
+from bench.engine import APP
+from bench.place import Place
+
+REFERENCE_LOCAL = "reference-local"
+BLOBS_LOCAL = "blobs-local"
+BLOBS_S3 = "blobs-s3"
+MANY = "many"
+
+BUCKET = "bench"
+STORE_CONN_ID = "bench_store"
+
+_ENVIRONMENT = """\
+  {name}:
+    database: {{conn_id: {database}}}
+    store: {{url: "{store}"{conn}}}
+    keys:
+      recipients_file: {keys}/recipient.txt
+      identity_file: {keys}/identity.txt
+      signing_key_file: {keys}/signing.pem
+      verify_key_file: {keys}/signing.pub
+    tiers:
+      nightly: {{keep: 35d}}
+"""
+
+
+def write_policy(place: Place) -> None:
+    """Write the policy file; make the keys where there are none: one recipient and its identity."""
+    if not place.keys.exists():
+        new_keys(place.keys)
+    local = place.stores.as_uri()
+    environments = [
+        _environment(place.keys, REFERENCE_LOCAL, "reference", local),
+        _environment(place.keys, BLOBS_LOCAL, "blobs", local),
+        _environment(place.keys, BLOBS_S3, "blobs", f"s3://{BUCKET}/holdfast", STORE_CONN_ID),
+        _environment(place.keys, MANY, "reference", place.many.as_uri()),
+    ]
+    place.policy.write_text(f"app: {APP}\nenvironments:\n" + "".join(environments), encoding="utf-8")
+
+
+def _environment(keys: Path, name: str, database: str, store: str, conn_id: str | None = None) -> str:
+    conn = f", conn_id: {conn_id}" if conn_id else ""
+    return _ENVIRONMENT.format(name=name, database=database, store=store, conn=conn, keys=keys)

@@ -1,0 +1,115 @@
+"""Run pg_restore into an empty database, from an unlinked file or straight from a pipe, and judge the outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from holdfast.errors import PermanentError, TransientError
+from holdfast.postgres.binaries import Client
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.dsn import dbname_argument
+from holdfast.postgres.selection import Selection
+from holdfast.postgres.verdict import Verdict, judge
+from holdfast.process.child import Command, Finished, base_environment, run
+
+
+def restore_file(
+    client: Client, target: Target, archive: int, *, jobs: int = 1, selection: Selection | None = None
+) -> Verdict:
+    """Restore the archive in the open file ``archive``, in up to ``jobs`` sessions at once.
+
+    pg_restore gets it as /proc/self/fd/N, which opens files that have no name. Chosen tables are restored in
+    one session: with several, pg_restore's messages cannot be told apart by entry.
+    """
+    count = jobs if selection is None else 1
+    with _toc(selection) as toc:
+        descriptors = (archive, toc) if toc is not None else (archive,)
+        argv = (*_argv(client, target, toc), f"--jobs={count}", f"/proc/self/fd/{archive}")
+        finished = run(Command(argv, _environment(target), target.secrets, descriptors))
+    return _verdict(finished, selection)
+
+
+def restore_pipe(
+    client: Client, target: Target, pieces: Iterable[bytes], *, selection: Selection | None = None
+) -> Verdict:
+    """Restore the archive whose bytes are ``pieces``, in one session and without any file.
+
+    What ``pieces`` raises ends pg_restore and passes through.
+    """
+    with _toc(selection) as toc:
+        descriptors = (toc,) if toc is not None else ()
+        command = Command(_argv(client, target, toc), _environment(target), target.secrets, descriptors)
+        finished = run(command, stdin=pieces, drain=True)
+    return _verdict(finished, selection)
+
+
+@contextlib.contextmanager
+def archive_file(pieces: Iterable[bytes], folder: Path) -> Iterator[int]:
+    """An open file without a name, filled with ``pieces``: whatever kills us, nothing of it stays readable.
+
+    ``folder`` says on which file system. Raises TransientError when that is full.
+    """
+    try:
+        archive = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PermanentError(
+            f"folder {folder}: cannot hold an unnamed file: {error.strerror}",
+            hint="Set TMPDIR to a folder on ext4, xfs, btrfs or tmpfs.",
+        ) from error
+    try:
+        for piece in pieces:
+            _append(archive, piece, folder)
+        yield archive
+    finally:
+        os.close(archive)
+
+
+def _append(archive: int, piece: bytes, folder: Path) -> None:
+    rest = memoryview(piece)
+    try:
+        while rest:
+            rest = rest[os.write(archive, rest) :]
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise TransientError(
+            f"folder {folder}: too little space for the decrypted archive: {error.strerror}",
+            hint="Set TMPDIR to a folder on a larger disk, or restore with --jobs 1, which needs no file.",
+        ) from error
+
+
+def _argv(client: Client, target: Target, toc: int | None) -> tuple[str, ...]:
+    chosen = () if toc is None else (f"--use-list=/proc/self/fd/{toc}",)
+    return (
+        client.tool("pg_restore"),
+        "--no-owner",
+        "--no-privileges",
+        "--no-password",
+        f"--dbname={dbname_argument(target.database)}",
+        *chosen,
+    )
+
+
+def _environment(target: Target) -> dict[str, str]:
+    return base_environment() | target.environment()
+
+
+@contextlib.contextmanager
+def _toc(selection: Selection | None) -> Iterator[int | None]:
+    """The list of chosen entries as a file in memory."""
+    if selection is None:
+        yield None
+        return
+    with os.fdopen(os.memfd_create("chosen entries"), "wb") as file:
+        file.write(selection.toc)
+        file.flush()
+        yield file.fileno()
+
+
+def _verdict(finished: Finished, selection: Selection | None) -> Verdict:
+    supporting = selection.supporting if selection else frozenset[int]()
+    return judge(finished.stderr, finished.status, supporting=supporting, was_cut=finished.stderr_was_cut)

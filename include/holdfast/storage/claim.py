@@ -1,0 +1,118 @@
+"""Makes a large upload create-only where the store's own interface cannot: one writer at a time may complete.
+
+S3, Google and Azure store a small object atomically only if its key is free, but obstore offers no such
+condition for the completion of a multipart upload: Google has none, and SeaweedFS has one that two
+completions at once both pass. So who has sent all bytes first creates the small object `<key>.claim`, looks
+whether the key is still free, completes, and removes the claim. All of it is done or given up within the
+lease, hence a claim that stands unchanged for longer belongs to a writer that died, and is taken over by an
+atomic compare-and-swap. Time is measured by watching, never by comparing clocks of machines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+from holdfast.storage.backend import FAILURES, LONG_S, RETRYING_S, Backend
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+
+# From the claim on: the last parts (all at once), then the completion; each request is tried again only
+# until RETRYING_S have passed. The rest is to spare.
+LEASE_S = 2 * (LONG_S + RETRYING_S) + 80
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    version: UpdateVersion
+    writer: str
+
+
+class Claim:
+    """The right of ``writer`` to complete the upload of ``key``."""
+
+    def __init__(self, backend: Backend, key: str, writer: str, lease_s: float) -> None:
+        self._backend = backend
+        self._name = f"{key}.claim"
+        self._writer = writer
+        self._lease_s = lease_s
+        self._taken_at = 0.0
+
+    def take(self, is_lost: Callable[[], bool]) -> bool:
+        """Wait for the claim; False as soon as ``is_lost`` says that the key is taken. Raises as obstore does."""
+        watch = _Watch(self._lease_s)
+        while not is_lost():
+            self._taken_at = time.monotonic()
+            if self._create():
+                if not is_lost():
+                    return True
+                self.release()
+                return False
+            held = self._held()
+            if held is None:
+                continue
+            if held.writer == self._writer or (watch.has_lapsed(held) and self._replace(held)):
+                return not is_lost()
+            time.sleep(_POLL_S)
+        return False
+
+    def await_others(self) -> None:
+        """Return when nobody has the claim, or nobody who is alive."""
+        watch = _Watch(self._lease_s)
+        while (held := self._held()) is not None and not watch.has_lapsed(held):
+            time.sleep(_POLL_S)
+
+    def release(self) -> None:
+        """Give the claim up. After the lease it may be another's already, and is left alone."""
+        if time.monotonic() - self._taken_at < self._lease_s:
+            # What cannot be removed now lapses by itself; the object is stored and must not count as failed.
+            with suppress(*FAILURES):
+                obstore.delete(self._backend.quick, self._name)
+
+    def _create(self) -> bool:
+        try:
+            self._put("create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _replace(self, held: _Held) -> bool:
+        try:
+            self._put(held.version)
+        except (PreconditionError, FileNotFoundError):
+            return False
+        return True
+
+    def _put(self, mode: Literal["create"] | UpdateVersion) -> None:
+        content = self._writer.encode()
+        obstore.put(self._backend.quick, self._name, content, attributes=Backend.mark(self._writer), mode=mode)
+
+    def _held(self) -> _Held | None:
+        try:
+            found = obstore.get(self._backend.quick, self._name)
+            meta = found.meta
+            return _Held({"e_tag": meta["e_tag"], "version": meta["version"]}, bytes(found.bytes()).decode())
+        except FileNotFoundError:
+            return None
+
+
+class _Watch:
+    """Tells when one and the same claim has been seen for as long as the lease."""
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._seen: _Held | None = None
+        self._since = 0.0
+
+    def has_lapsed(self, held: _Held) -> bool:
+        if held != self._seen:
+            self._seen, self._since = held, time.monotonic()
+        return time.monotonic() - self._since > self._lease_s

@@ -1,0 +1,79 @@
+"""`make run`: start everything, back up every environment once, stay up until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from holdfast.errors import HoldfastError, PermanentError
+from holdfast_embedded.airflow.environment import ADMIN
+from holdfast_embedded.airflow.runs import Runs
+from holdfast_embedded.first_round import report, take_round
+from holdfast_embedded.keeper import Stop, keep
+from holdfast_embedded.stack import Stack, started_stack
+from holdfast_embedded.state import State
+from holdfast_embedded.terminal import say, tell
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0 when every backup of the first round succeeded, 1 otherwise."""
+    state = State(_PROJECT / ".holdfast")
+    try:
+        state.prepare()
+        with state.locked():
+            return keep(lambda: _run(state, once="--once" in arguments))
+    except HoldfastError as error:
+        return _cannot(error)
+
+
+def _run(state: State, *, once: bool) -> int:
+    started_at = datetime.now(UTC)
+    try:
+        with started_stack(_PROJECT, state) as stack:
+            try:
+                status = _first_round(stack, state, started_at)
+                if not once:
+                    _stay(stack)
+            finally:
+                tell("stopping")
+        tell("stopped")
+    except HoldfastError as error:
+        return _cannot(error)
+    return status
+
+
+def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
+    protected = stack.protected
+    if not protected.environments and not protected.faults:
+        raise PermanentError("no policy in dags/ has an environment with the nightly tier")
+    runs = Runs(stack.api, state.logs / "tasks", stack.require)
+    outcomes = take_round(runs, protected.environments, started_at)
+    say(f"\n{report(outcomes, protected.faults)}\n")
+    return 1 if protected.faults or any(outcome.failure for outcome in outcomes.values()) else 0
+
+
+def _stay(stack: Stack) -> None:
+    """Show where everything is until someone asks to stop."""
+    shell_file = _PROJECT / ".holdfast/secrets/environment.sh"
+    say(f"Airflow:       {stack.ui_url}   user {ADMIN}, password {stack.secrets.admin_password}")
+    say(f"command line:  . {shell_file} && holdfast list dags/coursepedia.yaml production")
+    say("Ctrl-C stops everything; backups, databases and keys stay in .holdfast")
+    try:
+        while True:
+            time.sleep(1)
+            stack.require()
+    except Stop:
+        pass
+
+
+def _cannot(error: HoldfastError) -> int:
+    say(f"holdfast: {error.message}{f'. {error.hint}' if error.hint else ''}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

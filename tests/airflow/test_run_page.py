@@ -1,0 +1,151 @@
+"""The page of a run: what it shows, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+from holdfast_airflow.ui.run_facts import RunFacts, Step
+from holdfast_airflow.ui.run_page import render
+
+ID = "20261122T020000Z-nightly-4f9c2a"
+FACTS = {"restore_point": ID, "bytes": 1_234_567_890, "tables": 12, "rows": 1_500_000, "seconds": 3.41}
+STARTED = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+PATH = f"/holdfast/runs/shop-production.nightly/{quote('manual__2026-11-22T02:00:00+00:00', safe='')}"
+Get = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def get(metadata: None) -> Get:
+    """Asks Airflow's API server, plugins and all; ``role`` is the asking user's, None for nobody."""
+    app = create_app()
+
+    def ask(path: str, *, role: str | None = None, is_user: bool = True) -> httpx.Response:
+        headers = {}
+        if is_user:
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="someone", role=role))
+            headers["Authorization"] = f"Bearer {token}"
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
+                return await client.get(path, headers=headers)
+
+        return asyncio.run(send())
+
+    return ask
+
+
+def step(operator: str, state: str | None = "success", **facts: Any) -> Step:
+    return Step(operator.removesuffix("Operator").lower(), operator, state, 1, 4.0, facts)
+
+
+def run(*steps: Step, state: str = "success") -> RunFacts:
+    ended = STARTED if state in ("success", "failed") else None
+    return RunFacts("shop-production.nightly", "manual__1", state, STARTED, ended, steps)
+
+
+def test_nobody_is_refused(get: Get) -> None:
+    """Airflow guards no mounted application by itself."""
+    assert get(PATH, is_user=False).status_code == 401
+
+
+def test_user_without_rights_is_refused(get: Get) -> None:
+    """Being logged in is not enough."""
+    assert get(PATH, role=None).status_code == 403
+
+
+def test_made_up_token_is_refused(get: Get) -> None:
+    """Nor is claiming to be."""
+    assert get(f"{PATH}?token=x", is_user=False).status_code == 401
+
+
+def test_application_has_no_other_page(get: Get) -> None:
+    """No documentation of its own, open to anyone."""
+    for path in ("/holdfast/docs", "/holdfast/openapi.json", "/holdfast/redoc"):
+        assert get(path, role="viewer").status_code == 404
+
+
+def test_run_that_does_not_exist(get: Get) -> None:
+    """Whoever may read runs is told so, in a page and with the right status."""
+    answer = get(PATH, role="viewer")
+    assert answer.status_code == 404
+    assert "There is no such run." in answer.text
+
+
+def test_plugin_adds_a_tab_to_each_run(get: Get) -> None:
+    """Airflow took the plugin as it is meant."""
+    (plugin,) = get("/api/v2/plugins", role="viewer").json()["plugins"]
+    (view,) = plugin["external_views"]
+    assert (view["destination"], view["href"]) == ("dag_run", "holdfast/runs/{DAG_ID}/{RUN_ID}")
+    assert get("/api/v2/plugins/importErrors", role="viewer").json()["import_errors"] == []
+
+
+def test_committed_run_shows_its_facts() -> None:
+    """Id, bytes, tables, rows and seconds, readable and exact."""
+    page = render(
+        run(
+            step("OpenRestorePointOperator", restore_point=ID),
+            step("DumpOperator", **FACTS),
+            step("ManifestOperator", **FACTS),
+            step("ExpireOperator", kept=35, deleted=[{"id": "20261017T020000Z-nightly-0a1b2c", "reason": "older"}]),
+        )
+    )
+    for shown in (ID, "1.15 GiB", "1,234,567,890 bytes", "12", "1,500,000", "3.41 s", "is committed", "kept 35"):
+        assert shown in page
+    assert 'http-equiv="refresh"' not in page
+
+
+@pytest.mark.parametrize(
+    ("manifest", "state", "outcome"),
+    [
+        ("success", "success", "The restore point is committed"),
+        ("success", "failed", "The restore point is committed, but expire failed."),
+        ("failed", "failed", "There is no restore point: manifest, expire failed."),
+        (None, "running", "Under way"),
+        ("skipped", "success", "There is no restore point: the run was marked a success"),
+    ],
+)
+def test_outcome_in_one_sentence(manifest: str | None, state: str, outcome: str) -> None:
+    """It says whether there is a restore point, and only a written manifest makes one."""
+    expire = "failed" if state == "failed" else None
+    page = render(run(step("ManifestOperator", manifest), step("ExpireOperator", expire), state=state))
+    assert outcome in page
+
+
+def test_running_page_renews_itself() -> None:
+    """Until nothing changes any more."""
+    assert 'http-equiv="refresh"' in render(run(step("DumpOperator", "running"), state="running"))
+
+
+def test_values_are_escaped() -> None:
+    """XCom can be written through the API: nothing in it becomes markup."""
+    evil = "<script>alert(1)</script>"
+    page = render(
+        run(
+            step("DumpOperator", restore_point=evil, bytes=evil, tables=evil, rows=evil, seconds=evil),
+            step("ExpireOperator", kept=1, deleted=[{"id": evil, "reason": evil}]),
+        )
+    )
+    assert evil not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("deleted", [7, "text", [1, 2], [{"no": "id"}], {"a": 1}])
+def test_odd_facts_do_not_break_the_page(deleted: object) -> None:
+    """Whatever stands in XCom, the rest is still shown."""
+    page = render(run(step("DumpOperator", **FACTS), step("ExpireOperator", kept=1, deleted=deleted)))
+    assert ID in page
+
+
+def test_other_runs_are_told_apart() -> None:
+    """The tab stands on every DAG's runs."""
+    assert "belongs to no backup" in render(run())

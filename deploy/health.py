@@ -17,39 +17,34 @@ import urllib.request
 TIMEOUT_S = 8
 
 
-def http(url: str, part: str | None = None) -> str | None:
-    """What is wrong with the server at ``url``, or with the part of Airflow that it reports on; None when well."""
+def http(url: str, part: str = "") -> str:
+    """What is wrong with the server at ``url``, or with the part of Airflow that it reports on; empty when well."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(url, timeout=TIMEOUT_S) as answer:
-        if part is None:
-            return None
-        status = json.load(answer)[part]["status"]
-    return None if status == "healthy" else f"{part} is {status}"
+        status = json.load(answer)[part]["status"] if part else "healthy"
+    return "" if status == "healthy" else f"{part} is {status}"
 
 
-def worker(name: str) -> str | None:
-    """What is wrong with the Celery worker; None when it answers. Without Airflow, whose import takes seconds."""
-    from celery import Celery
+def worker(name: str) -> str:
+    """What is wrong with the Celery worker; empty when it answers. Without Airflow, whose import takes seconds."""
+    from celery import Celery  # type: ignore[import-untyped]
 
     command = shlex.split(os.environ["AIRFLOW__CELERY__BROKER_URL_CMD"])
     broker = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     node = f"{name}@{socket.gethostname()}"
     with Celery(broker=broker, set_as_current=False) as app:
         answers = app.control.ping(destination=[node], timeout=TIMEOUT_S)
-    return None if answers else f"worker {node} does not answer"
+    return "" if answers else f"worker {node} does not answer"
 
 
-def main(arguments: list[str]) -> int:
-    """Run one probe; its complaint goes to stderr, where `docker inspect` shows it."""
-    probe = {"http": http, "worker": worker}[arguments[0]]
+def complaint(probe: str, *arguments: str) -> str:
+    """What one probe finds wrong, its own failure included."""
     try:
-        complaint = probe(*arguments[1:])
-    except (OSError, LookupError, ValueError) as error:
-        complaint = f"{type(error).__name__}: {error}"
-    if complaint:
-        print(complaint, file=sys.stderr)
-    return 1 if complaint else 0
+        return worker(*arguments) if probe == "worker" else http(*arguments)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Where `docker inspect` shows it.
+    sys.exit(complaint(*sys.argv[1:]) or 0)

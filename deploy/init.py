@@ -1,4 +1,4 @@
-"""Prepares Airflow's metadata database, and the administrator's login from its secret file: compose's service `init`."""
+"""Prepares Airflow's metadata database and the administrator's login: compose's service `init`."""
 
 from __future__ import annotations
 

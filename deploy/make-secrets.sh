@@ -33,6 +33,8 @@ password() { openssl rand -hex 24 | tr -d '\n'; }
 # url PREFIX PASSWORD_FILE SUFFIX: hexadecimal passwords need no escaping.
 url() { printf '%s%s%s' "$1" "$(cat "$2")" "$3"; }
 fernet_key() { openssl rand -base64 32 | tr '+/' '-_' | tr -d '\n'; }
+# age-keygen also says the recipient on stderr.
+identity() { age-keygen 2>/dev/null; }
 redis_users() {
     # Redis keeps only the hash. The user that asks after its health may do nothing else.
     hash=$(printf %s "$(cat redis_password)" | openssl dgst -sha256 | sed 's/.*= //')
@@ -77,7 +79,7 @@ once api_secret_key openssl rand -hex 32
 once admin_password password
 
 # The same files as `holdfast keys new` makes.
-once identity.txt age-keygen 2>/dev/null
+once identity.txt identity
 once recipient.txt age-keygen -y identity.txt
 once signing.pem openssl genpkey -algorithm ed25519
 once signing.pub openssl pkey -in signing.pem -pubout

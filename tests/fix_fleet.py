@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from fix_compose import PROJECT, Compose
-
 from holdfast_embedded.loopback import unused_port
 from holdfast_embedded.server import Server, end_all
 
 _PLACES = ("/run/secrets", "/opt/airflow", "/var/lib/holdfast", "/scratch")
 _CODE = ("dags", "plugins", "include")
 _LISTENING = ("redis", "seaweedfs", "api-server", "scheduler", "triggerer", "logs")
-_HEALTHY_S = 120.0
+_HEALTHY_S = 200.0
 _GRACE_S = 20.0
 
 

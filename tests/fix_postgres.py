@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from holdfast_embedded.postgres import Cluster
 
 from holdfast.errors import PermanentError
 from holdfast.postgres.wheel import wheel_folder
+from holdfast_embedded.postgres import Cluster
 
 # Tests lose nothing in a crash. Thousands of tables are dumped at once, which takes a lock for each.
 FAST = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from holdfast.storage.opening import open_store
 from holdfast.storage.protocol import Store
 from holdfast_embedded.seaweedfs import SeaweedFS

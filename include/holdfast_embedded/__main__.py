@@ -50,8 +50,8 @@ def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
     protected = stack.protected
     if not protected.environments and not protected.faults:
         raise PermanentError("no policy in dags/ has an environment with the nightly tier")
-    runs = Runs(stack.api, state.logs / "tasks", stack.require)
-    outcomes = take_round(runs, protected.environments, started_at)
+    runs = Runs(stack.api, state.logs / "tasks", stack.require, started_at)
+    outcomes = take_round(runs, protected.environments)
     say(f"\n{report(outcomes, protected.faults)}\n")
     return 1 if protected.faults or any(outcome.failure for outcome in outcomes.values()) else 0
 

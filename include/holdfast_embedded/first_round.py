@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from holdfast_embedded.airflow.runs import Outcome, Run, Runs
 from holdfast_embedded.protected import ProtectedEnvironment
@@ -16,12 +15,12 @@ _HEADER = ("environment", "restore point", "bytes", "rows", "seconds")
 _NUMBERS = frozenset({"bytes", "rows", "seconds"})
 
 
-def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment], parsed_after: datetime) -> dict[str, Outcome]:
+def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment]) -> dict[str, Outcome]:
     """Trigger every environment's nightly DAG and wait for all; outcomes by the environments' titles."""
     outcomes: dict[str, Outcome] = {}
     started: dict[str, Run] = {}
     for environment in environments:
-        run = runs.trigger(environment.dag_id, parsed_after)
+        run = runs.trigger(environment.dag_id, environment.module)
         if isinstance(run, str):
             outcomes[environment.title] = Outcome(failure=run)
         else:
@@ -36,17 +35,25 @@ def _follow(runs: Runs, started: Mapping[str, Run]) -> dict[str, Outcome]:
     remind_at = time.monotonic() + _REMIND_S
     while len(outcomes) < len(started):
         time.sleep(_LOOK_S)
-        open = {title: run for title, run in started.items() if title not in outcomes}
-        for title, run in open.items():
-            runs.look(run)
-            if run.is_finished:
+        for title, run in started.items():
+            if title not in outcomes and _look(runs, title, run):
                 outcomes[title] = runs.outcome(run)
-                tell(f"{title}: {'failed' if outcomes[title].failure else 'done'}")
         if time.monotonic() > remind_at:
             remind_at += _REMIND_S
-            working = [f"{title} ({run.working or run.state})" for title, run in open.items() if not run.is_finished]
+            working = [f"{title} ({run.task or run.state})" for title, run in started.items() if title not in outcomes]
             tell(f"still at work: {', '.join(working)}")
     return outcomes
+
+
+def _look(runs: Runs, title: str, run: Run) -> bool:
+    """See how far a run is, and tell what is news; True when it is finished."""
+    before = run.trouble
+    runs.look(run)
+    if run.is_finished:
+        tell(f"{title}: {'done' if run.state == 'success' else 'failed'}")
+    elif run.trouble is not None and run.trouble != before:
+        tell(f"{title}: failed, is tried again: {run.trouble}")
+    return run.is_finished
 
 
 def report(outcomes: Mapping[str, Outcome], faults: Sequence[str]) -> str:

@@ -27,6 +27,11 @@ class ProtectedEnvironment:
         return f"{self.app} {self.name}"
 
     @property
+    def module(self) -> str:
+        """The name of the file that Airflow reads for it."""
+        return self.policy_file.with_suffix(".py").name
+
+    @property
     def dag_id(self) -> str:
         """The DAG that takes its nightly backup."""
         return f"{self.app}-{self.name}.{TIER}"

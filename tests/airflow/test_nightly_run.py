@@ -39,7 +39,8 @@ INSERT INTO "User" SELECT n, 'user ' || n FROM generate_series(1, 500) n;
 INSERT INTO orders SELECT n, n FROM generate_series(1, 1500) n;
 """
 IN_AIRFLOW = "from holdfast_dags import protect\n\n# Airflow looks into files only where they name it.\n"
-DUE = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+DUE = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+OPENED = f"{DUE:%Y%m%dT%H%M%SZ}-nightly-"
 Adopt = Callable[[Site], DAG]
 
 
@@ -69,13 +70,13 @@ def adopt(monkeypatch: pytest.MonkeyPatch, metadata: None, dags_folder: Path) ->
 
 
 @pytest.fixture(params=["local", "s3"])
-def site(request: pytest.FixtureRequest, make_site: MakeSite, database_url: str) -> Site:
+def site(request: pytest.FixtureRequest, make_site: MakeSite, database_url: str, tmp_path: Path) -> Site:
     """An app whose backups go to a directory, or to an S3 server."""
     if request.param == "local":
         return make_site(database_url)
     seaweed = request.getfixturevalue("seaweed")
-    bucket = seaweed.create_bucket("airflow-nightly")
-    return make_site(database_url, store_url=f"s3://{bucket}/holdfast", store_conn=seaweed.connection_json())
+    bucket = request.getfixturevalue("bucket")
+    return make_site(database_url, store_url=f"s3://{bucket}/{tmp_path.name}", store_conn=seaweed.connection_json())
 
 
 def run_once(dag: DAG, due: datetime = DUE) -> DagRun:
@@ -101,7 +102,7 @@ def test_run_makes_one_restore_point(site: Site, adopt: Adopt) -> None:
     run = run_once(adopt(site))
     assert run.state == "success"
     id = returned(run, "open")
-    assert id.startswith("20261122T010000Z-nightly-")
+    assert id.startswith(OPENED)
     assert site.ids() == [id]
     for step in ("dump", "verify_list", "manifest"):
         facts = returned(run, step)
@@ -135,8 +136,8 @@ def test_expire_deletes_what_the_policy_lets_go(make_site: MakeSite, database_ur
     """The time it goes by is the run's."""
     site = make_site(database_url)
     dag = adopt(site)
-    old = run_once(dag, DUE - timedelta(days=40))
-    new = run_once(dag)
+    old = run_once(dag)
+    new = run_once(dag, DUE + timedelta(days=40))
     report = returned(new, "expire")
     assert [deletion["id"] for deletion in report["deleted"]] == [returned(old, "open")]
     assert "35d" in report["deleted"][0]["reason"]
@@ -179,7 +180,7 @@ def test_no_secret_is_shown_anywhere(site: Site, adopt: Adopt, capfd: pytest.Cap
     run = run_once(adopt(site))
     assert run.state == "success"
     captured = capfd.readouterr()
-    assert "restore point 20261122T010000Z-nightly-" in captured.out + captured.err
+    assert f"restore point {OPENED}" in captured.out + captured.err
     with create_session() as session:
         xcoms = session.scalars(select(XComModel.value).where(XComModel.run_id == run.run_id)).all()
         rendered = session.scalars(

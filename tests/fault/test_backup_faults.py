@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -55,6 +57,20 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def _stopped_in_dump(running: subprocess.Popen[bytes]) -> list[int]:
+    """The children of a backup once pg_dump is among them, which is halted so that the dump cannot end."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and running.poll() is None:
+        children = _children(running.pid)
+        for pid in children:
+            with contextlib.suppress(OSError):
+                if b"--snapshot" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGSTOP)
+                    return children
+    running.kill()
+    raise AssertionError(f"pg_dump was never seen: {running.communicate()}")
+
+
 def _is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -88,8 +104,7 @@ def test_kill_in_the_middle_leaves_no_restore_point(shop: Site) -> None:
 def test_interrupt_ends_cleanly(shop: Site, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end the children, say one line, and leave nothing that looks complete."""
     running = _backup(shop)
-    time.sleep(0.9)
-    children = _children(running.pid)
+    children = _stopped_in_dump(running)
     running.send_signal(number)
     _, said = running.communicate(timeout=20)
     assert running.returncode == 130

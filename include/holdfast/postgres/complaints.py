@@ -52,7 +52,8 @@ class _Harmless:
     applies: Callable[[Message], bool]
 
 
-def _is_unneeded_setting(message: Message) -> bool:
+def is_set_up(message: Message) -> bool:
+    """Is it about a setting that pg_restore makes for itself in each of its sessions?"""
     found = re.search(r'ERROR:  unrecognized configuration parameter "(\w+)"', message.text)
     return (
         found is not None
@@ -77,7 +78,7 @@ def _is_warning(pattern: str) -> Callable[[Message], bool]:
 
 
 _HARMLESS = (
-    _Harmless("the server has no such time limit that would have to be switched off", _is_unneeded_setting),
+    _Harmless("the server has no such time limit that would have to be switched off", is_set_up),
     _Harmless("every new database has the schema public", _is_public_schema),
     _Harmless("a comment on something that the server's owner provides; nothing depends on it", _is_foreign_comment),
     _Harmless(

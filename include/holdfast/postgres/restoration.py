@@ -12,9 +12,13 @@ from holdfast.errors import PermanentError, TransientError
 from holdfast.postgres.binaries import Client
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.dsn import dbname_argument
+from holdfast.postgres.restore_log import PREFIX, is_noise
 from holdfast.postgres.selection import Selection
 from holdfast.postgres.verdict import Verdict, judge
 from holdfast.process.child import Command, Finished, base_environment, run
+from holdfast.process.listening import Voices
+
+_COMPLAINTS_BYTES = 16 << 20
 
 
 def restore_file(
@@ -22,14 +26,12 @@ def restore_file(
 ) -> Verdict:
     """Restore the archive in the open file ``archive``, in up to ``jobs`` sessions at once.
 
-    pg_restore gets it as /proc/self/fd/N, which opens files that have no name. Chosen tables are restored in
-    one session: with several, pg_restore's messages cannot be told apart by entry.
+    pg_restore gets it as /proc/self/fd/N, which opens files that have no name.
     """
-    count = jobs if selection is None else 1
     with _toc(selection) as toc:
         descriptors = (archive, toc) if toc is not None else (archive,)
-        argv = (*_argv(client, target, toc), f"--jobs={count}", f"/proc/self/fd/{archive}")
-        finished = run(Command(argv, _environment(target), target.secrets, descriptors))
+        argv = (*_argv(client, target, toc), f"--jobs={jobs}", f"/proc/self/fd/{archive}")
+        finished = run(Command(argv, _environment(target), target.secrets, descriptors), stderr=_voices())
     return _verdict(finished, selection)
 
 
@@ -43,7 +45,7 @@ def restore_pipe(
     with _toc(selection) as toc:
         descriptors = (toc,) if toc is not None else ()
         command = Command(_argv(client, target, toc), _environment(target), target.secrets, descriptors)
-        finished = run(command, stdin=pieces, drain=True)
+        finished = run(command, stdin=pieces, drain=True, stderr=_voices())
     return _verdict(finished, selection)
 
 
@@ -89,9 +91,15 @@ def _argv(client: Client, target: Target, toc: int | None) -> tuple[str, ...]:
         "--no-owner",
         "--no-privileges",
         "--no-password",
+        # Only then does it name the entry that an error belongs to.
+        "--verbose",
         f"--dbname={dbname_argument(target.database)}",
         *chosen,
     )
+
+
+def _voices() -> Voices:
+    return Voices(_COMPLAINTS_BYTES, PREFIX, is_noise)
 
 
 def _environment(target: Target) -> dict[str, str]:
@@ -112,4 +120,4 @@ def _toc(selection: Selection | None) -> Iterator[int | None]:
 
 def _verdict(finished: Finished, selection: Selection | None) -> Verdict:
     supporting = selection.supporting if selection else frozenset[int]()
-    return judge(finished.stderr, finished.status, supporting=supporting, was_cut=finished.stderr_was_cut)
+    return judge(finished.voices, finished.status, supporting=supporting, was_cut=finished.was_cut)

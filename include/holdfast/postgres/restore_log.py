@@ -1,4 +1,4 @@
-"""What pg_restore wrote to stderr, cut into messages."""
+"""What pg_restore --verbose wrote to stderr, cut into messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+PREFIX = b"pg_restore: "
+
+_WORTH_KEEPING = re.compile(
+    rb"pg_restore: (?:(?:error|warning|fatal|detail|hint): |while [A-Z]|from TOC entry |[A-Z]+:  )"
+)
 _START = re.compile(r"pg_restore: (?:(error|warning|fatal|detail|hint): )?(.*)")
 _ENTRY = re.compile(r"from TOC entry (\d+); \d+ \d+ (.*)")
 _PHASE = re.compile(r"while (INITIALIZING|PROCESSING TOC|FINALIZING):")
@@ -26,14 +31,24 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """All messages; ``ignored`` is pg_restore's own count of the errors it went on after, None without one."""
+    """All messages of one process; ``ignored`` is pg_restore's own count of errors, None without one."""
 
     messages: tuple[Message, ...]
     ignored: int | None
 
+    @property
+    def errors(self) -> tuple[Message, ...]:
+        """The messages that are errors."""
+        return tuple(message for message in self.messages if message.is_error)
+
+
+def is_noise(line: bytes) -> bool:
+    """Is that line of --verbose only about progress?"""
+    return _WORTH_KEEPING.match(line) is None
+
 
 def read_log(stderr: str) -> Log:
-    """Cut stderr into messages.
+    """Cut what one process wrote into messages.
 
     A message starts at the program's name and goes on over lines without it (the server's details, the
     command). pg_restore names the archive entry once, ahead of that entry's first message.
@@ -47,13 +62,12 @@ def read_log(stderr: str) -> Log:
             dump_id, entry = int(found[1]), found[2]
         elif found := _IGNORED.match(text):
             ignored = (ignored or 0) + int(found[1])
-        elif _PHASE.match(text):
-            dump_id = entry = None
-        elif level in ("detail", "hint") and messages:
-            continue
-        else:
+        elif not _PHASE.match(text) and level not in ("detail", "hint"):
             said, _, command = text.partition(_COMMAND)
-            messages.append(Message(level in ("error", "fatal"), said, command.strip(), dump_id, entry))
+            is_error = level in ("error", "fatal")
+            # The server's own warnings come without their entry.
+            where = (dump_id, entry) if is_error else (None, None)
+            messages.append(Message(is_error, said, command.strip(), *where))
     return Log(tuple(messages), ignored)
 
 

@@ -171,7 +171,7 @@ def _inspection(target: Target, session: Session, rows: list[tuple[int, str]], *
     return Inspection(
         target=target,
         exists=exists,
-        objects=tuple(name for _, name in rows),
+        objects=tuple(" ".join(name.split()) for _, name in rows),
         object_count=rows[0][0] if rows else 0,
         identity=Identity(system_identifier(session), target.database),
         server_major=session.info.server_version // 10000,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.errors import RestoreError
-from holdfast.postgres.complaints import HINTS, Kind, classify
-from holdfast.postgres.restore_log import Message, read_log
+from holdfast.postgres.complaints import HINTS, Kind, classify, is_set_up
+from holdfast.postgres.restore_log import Log, Message, read_log
 
 _SHOWN = 3
 
@@ -41,8 +41,8 @@ class Verdict:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that do not."""
-        return tuple(each for each in self.findings if each.kind in (Kind.BENIGN, Kind.SUPPORTING))
+        """The findings that do not, each once: every session of a restore repeats some."""
+        return tuple(dict.fromkeys(each for each in self.findings if each.kind in (Kind.BENIGN, Kind.SUPPORTING)))
 
     @property
     def passed(self) -> bool:
@@ -59,42 +59,58 @@ class Verdict:
         raise RestoreError(f"pg_restore: {shown}{more}", hint=HINTS.get(failures[0].kind))
 
 
-def judge(stderr: str, status: int, *, supporting: frozenset[int] = frozenset(), was_cut: bool = False) -> Verdict:
-    """Judge what a pg_restore of that exit status wrote to stderr.
+def judge(
+    voices: Sequence[str], status: int, *, supporting: frozenset[int] = frozenset(), was_cut: bool = False
+) -> Verdict:
+    """Judge a pg_restore --verbose of that exit status by what each of its processes wrote, the leader first.
 
     Errors in ``supporting`` entries (dump ids that came along with chosen tables) are only warnings.
-    ``was_cut`` says that not all of stderr is known. pg_restore counts the errors that it went on after:
-    its number must be that of the errors found here, so that none is overlooked.
+    ``was_cut`` says that not everything is known.
     """
-    log = read_log(stderr)
-    findings = [_finding(message, supporting) for message in log.messages]
-    return Verdict((*findings, *_contradictions(log.messages, log.ignored, status, was_cut)))
+    logs = [read_log(voice) for voice in voices]
+    findings = [_finding(message, supporting) for log in logs for message in log.messages]
+    return Verdict((*findings, *_contradictions(logs, status, was_cut)))
 
 
 def _finding(message: Message, supporting: frozenset[int]) -> Finding:
     kind, reason = classify(message)
-    if kind is not Kind.BENIGN and message.dump_id in supporting and kind in _FORGIVABLE:
+    if kind in _FORGIVABLE and message.dump_id in supporting:
         kind, reason = Kind.SUPPORTING, f"only comes along with the chosen tables; {reason}"
-    return Finding(kind, _one_line(message.text), reason, message.dump_id, message.entry)
+    where = (None, None) if is_set_up(message) else (message.dump_id, message.entry)
+    return Finding(kind, _one_line(message.text), reason, *where)
 
 
-_FORGIVABLE = frozenset(Kind) - {Kind.CONNECTION_LOST, Kind.OUT_OF_SPACE}
+_FORGIVABLE = frozenset(Kind) - {Kind.BENIGN, Kind.CONNECTION_LOST, Kind.OUT_OF_SPACE}
 
 
-def _contradictions(
-    messages: tuple[Message, ...], ignored: int | None, status: int, was_cut: bool
-) -> Iterator[Finding]:
-    errors = sum(message.is_error for message in messages)
+def _contradictions(logs: Sequence[Log], status: int, was_cut: bool) -> Iterator[Finding]:
+    """What does not fit together. pg_restore counts the errors it went on after: so none can be overlooked."""
+    ignored = [log.ignored for log in logs if log.ignored is not None]
+    least, most = _countable(logs)
     if was_cut:
         yield _unexplained("it said more than could be kept", "not everything it said was classified")
     if status < 0:
         yield _unexplained(f"it was ended by signal {-status}", "the restore is not complete")
     elif status > 1:
         yield _unexplained(f"it ended with exit status {status}", "pg_restore knows only 0 and 1")
-    elif (ignored or 0) != errors and (status == 0 or ignored is not None):
-        yield _unexplained(f"it counts {ignored or 0} errors, {errors} were found", "one was overlooked")
-    elif status == 1 and ignored is None:
+    elif status == 1 and not ignored:
         yield _unexplained("it gave up", "the restore is not complete")
+    elif not least <= sum(ignored) <= most:
+        yield _unexplained(f"it counts {sum(ignored)} errors, {least} were found", "one was overlooked")
+
+
+def _countable(logs: Sequence[Log]) -> tuple[int, int]:
+    """How many errors pg_restore must have counted, at least and at most.
+
+    The leader counts its own. Of a worker's it counts those of an entry, and the entry once more, but not
+    those of the worker's own set-up, which it ascribes to the entry that the leader was at (source:
+    pg_backup_archiver.c, mark_restore_job_done).
+    """
+    leader, *workers = logs or [Log((), None)]
+    of_entries = [error for log in workers for error in log.errors if not is_set_up(error)]
+    entries = {error.dump_id for error in of_entries}
+    least = len(leader.errors) + len(of_entries)
+    return least, least + len(entries)
 
 
 def _unexplained(message: str, reason: str) -> Finding:

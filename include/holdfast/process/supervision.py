@@ -62,11 +62,12 @@ class Child:
     ) -> None:
         self._command = command
         self._listener = None if isinstance(stderr, int) else stderr or Tail(_TAIL_BYTES)
+        self._stderr = stderr if isinstance(stderr, int) else None
         self._started = threading.Event()
         self._ended = threading.Event()
         self._failure: OSError | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._streams = (stdin, stdout, stderr if isinstance(stderr, int) else self._listener.mouth())
+        self._streams = (stdin, stdout)
         self._death_signal = death_signal
         self._reaping = threading.Lock()
         threading.Thread(target=self._supervise, name=f"child {command.name}", daemon=True).start()
@@ -122,33 +123,37 @@ class Child:
 
     def _supervise(self) -> None:
         try:
-            self._process = self._start()
+            self._process = self._start(self._listener)
         except OSError as error:
             self._failure = error
+            if self._listener is not None:
+                self._listener.close()
             self._ended.set()
         finally:
             self._started.set()
         if self._process is not None:
             self._listen(self._process)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, listener: Listener | None) -> subprocess.Popen[bytes]:
         command = self._command
-        stdin, stdout, stderr = self._streams
-        program = shutil.which(command.argv[0], path=command.env.get("PATH"))
-        if program is None:
-            raise FileNotFoundError(2, "no such program")
-        process = subprocess.Popen(
-            [*_tied_to_parent(self._death_signal, command.privileges), program, *command.argv[1:]],
-            env=dict(command.env),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            bufsize=0,
-            pass_fds=command.pass_fds,
-            start_new_session=True,
-        )
-        if self._listener is not None:
-            self._listener.hand_over()
+        stdin, stdout = self._streams
+        try:
+            program = shutil.which(command.argv[0], path=command.env.get("PATH"))
+            if program is None:
+                raise FileNotFoundError(2, "no such program")
+            process = subprocess.Popen(
+                [*_tied_to_parent(self._death_signal, command.privileges), program, *command.argv[1:]],
+                env=dict(command.env),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=self._stderr if listener is None else listener.mouth(),
+                bufsize=0,
+                pass_fds=command.pass_fds,
+                start_new_session=True,
+            )
+        finally:
+            if listener is not None:
+                listener.hand_over()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 _enlarge(pipe.fileno())

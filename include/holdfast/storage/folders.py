@@ -30,7 +30,7 @@ def entered(root: Path, names: Sequence[str], *, create: bool = False) -> Iterat
 
         if create:
             _make_root(root)
-        chain = [keep(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
+        chain = [keep(_open_root(root))]
         for name in names:
             if create:
                 with suppress(FileExistsError):
@@ -40,13 +40,16 @@ def entered(root: Path, names: Sequence[str], *, create: bool = False) -> Iterat
 
 
 def open_file(name: str, folder: int) -> int:
-    """Open a regular file for reading; a symbolic link or anything else of that name raises UsageError."""
+    """Open a regular file for reading; a folder raises IsADirectoryError, any other thing UsageError."""
     # Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
     file = _open(name, _FILE | os.O_NONBLOCK, folder)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise UsageError(f"{name} is not a regular file")
-    return file
+    kind = os.fstat(file).st_mode
+    if stat.S_ISREG(kind):
+        return file
+    os.close(file)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise UsageError(f"{name} is not a regular file")
 
 
 def sync(chain: Sequence[int]) -> None:
@@ -63,6 +66,13 @@ def prune(root: Path, names: Sequence[str]) -> None:
         for name, parent in zip(reversed(names), reversed(chain), strict=True):
             os.rmdir(name, dir_fd=parent)
             os.fsync(parent)
+
+
+def _open_root(root: Path) -> int:
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except NotADirectoryError as error:
+        raise UsageError(f"{root} is not a directory") from error
 
 
 def _open(name: str, flags: int, folder: int) -> int:

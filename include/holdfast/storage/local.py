@@ -19,6 +19,8 @@ from holdfast.storage.writeback import EarlyWriter
 
 _PIECE_BYTES = 1 << 20
 _ATTEMPTS = 10
+# In a bucket, a folder is no object and nothing lies below an object: both are simply not there.
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _HINTS = {
     errno.ENOSPC: "Free space on that file system, or let the policy keep less.",
     errno.EDQUOT: "Raise the quota of the user that runs this, or let the policy keep less.",
@@ -93,7 +95,7 @@ class LocalStore:
             try:
                 with folders.entered(self._root, names) as chain:
                     yield from objects_below(chain[-1], prefix)
-            except FileNotFoundError:
+            except _ABSENT:
                 return
 
     def delete(self, key: str) -> None:
@@ -104,7 +106,7 @@ class LocalStore:
                 with folders.entered(self._root, parents) as chain:
                     os.unlink(name, dir_fd=chain[-1])
                     os.fsync(chain[-1])
-            except FileNotFoundError:
+            except _ABSENT:
                 return
         folders.prune(self._root, parents)
 
@@ -157,7 +159,7 @@ class LocalStore:
             try:
                 with folders.entered(self._root, parents) as chain:
                     file = folders.open_file(name, chain[-1])
-            except FileNotFoundError as error:
+            except _ABSENT as error:
                 raise ObjectMissing(f"store {self.url}: {key} does not exist") from error
             try:
                 yield file

@@ -74,6 +74,7 @@ class ObjectStore:
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         """Part of the object; see Store."""
+        split_key(key)
         if length <= 0:
             self.head(key)
             return b""

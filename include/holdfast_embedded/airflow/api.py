@@ -42,6 +42,10 @@ class AirflowApi:
         """The answer below ``/api/v2``; None where there is no such thing (404)."""
         return self._call("GET", path, None)
 
+    def items(self, path: str, name: str) -> list[dict[str, Any]]:
+        """The first page of the collection ``name`` in the answer; empty where there is no such thing."""
+        return list((self.get(path) or {name: []})[name])
+
     def post(self, path: str, body: Mapping[str, object]) -> Json:
         """Create something below ``/api/v2``."""
         return self._call("POST", path, body)

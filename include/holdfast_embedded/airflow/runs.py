@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from holdfast.errors import TransientError
 from holdfast_embedded.airflow.api import AirflowApi, segment
@@ -15,6 +14,7 @@ from holdfast_embedded.airflow.task_log import error_in, task_log
 
 _COMMIT_TASK = "manifest"
 _PARSE_S = 120
+_LOOK_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,19 @@ class Outcome:
     failure: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A task whose last attempt failed: which attempt, what it said, and where all of it stands."""
+
+    task: str
+    attempt: int
+    error: str
+    log: Path
+
+    def __str__(self) -> str:
+        return f"{self.task}: {self.error}; see {self.log}"
+
+
 @dataclass(slots=True)
 class Run:
     """One run that was triggered, and what was last seen of it."""
@@ -35,7 +48,8 @@ class Run:
     dag_id: str
     run_id: str
     state: str = "queued"
-    working: str = ""
+    task: str = ""
+    trouble: Trouble | None = None
 
     @property
     def path(self) -> str:
@@ -44,82 +58,77 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will change any more."""
-        return self.state in ("success", "failed")
+        """Whether we wait no longer. Airflow goes on trying for a quarter of an hour; two failures tell enough."""
+        is_hopeless = self.trouble is not None and self.trouble.attempt > 1
+        return self.state in ("success", "failed") or is_hopeless
 
 
 class Runs:
     """Triggers and follows runs through the API; logs are read from the folder that they are written to."""
 
-    def __init__(self, api: AirflowApi, task_logs: Path, check: Callable[[], None]) -> None:
+    def __init__(self, api: AirflowApi, task_logs: Path, check: Callable[[], None], started_at: datetime) -> None:
         self._api = api
         self._logs = task_logs
         self._check = check  # raises when a server has died, so that nobody waits for it
+        self._started_at = started_at
 
-    def trigger(self, dag_id: str, parsed_after: datetime) -> Run | str:
-        """Trigger a run once the DAG's file has been read anew; else why it cannot be."""
+    def trigger(self, dag_id: str, module: str) -> Run | str:
+        """Trigger a run once the DAG's ``module`` (a file name) has been read anew; else why it cannot be."""
+        path = f"dags/{segment(dag_id)}"
         deadline = time.monotonic() + _PARSE_S
         while time.monotonic() < deadline:
             self._check()
-            dag = self._api.get(f"dags/{segment(dag_id)}")
-            if dag and _parsed_at(dag) >= parsed_after and not dag["has_import_errors"]:
-                if dag["is_paused"]:
-                    self._api.patch(f"dags/{segment(dag_id)}?update_mask=is_paused", {"is_paused": False})
-                run = self._api.post(f"dags/{segment(dag_id)}/dagRuns", {"logical_date": None})
-                return Run(dag_id, run["dag_run_id"])
-            if error := self._import_error(dag_id):
+            dag = self._api.get(path)
+            if error := self._import_error(module):
                 return error
-            time.sleep(0.3)
-        return f"airflow does not know the DAG {dag_id} after {_PARSE_S} s"
+            if dag and datetime.fromisoformat(dag["last_parsed_time"]) > self._started_at:
+                return self._start(dag_id, path)
+            time.sleep(_LOOK_S)
+        return f"airflow does not know the DAG {dag_id} after {_PARSE_S} s; see airflow-dag-processor.log"
 
     def look(self, run: Run) -> None:
         """Bring ``run`` up to date."""
         self._check()
         try:
             seen = self._api.get(run.path)
-            tasks = self._tasks(run)
+            tasks = self._api.items(f"{run.path}/taskInstances", "task_instances")
         except TransientError:
             return
         if seen is not None:
             run.state = seen["state"]
-        run.working = next((_activity(task) for task in tasks if task["state"] in _ACTIVE), "")
+        run.task = next((task["task_id"] for task in tasks if task["state"] in _UNFINISHED), "")
+        failed = next((task for task in tasks if task["state"] in ("failed", "up_for_retry")), None)
+        if failed is not None and (run.trouble is None or failed["try_number"] != run.trouble.attempt):
+            run.trouble = self._trouble(run, failed["task_id"], failed["try_number"])
 
     def outcome(self, run: Run) -> Outcome:
         """What came of a finished run."""
         facts = (self._api.get(f"{run.path}/taskInstances/{_COMMIT_TASK}/xcomEntries/return_value") or {}).get("value")
-        seen = self._api.get(run.path) or {}
-        failure = self._failure(run) if run.state == "failed" else None
+        seconds = (self._api.get(run.path) or {}).get("duration")
+        failure = None if run.state == "success" else str(run.trouble or "no task of it failed; see its page")
         if not isinstance(facts, dict):
-            return Outcome(seconds=seen.get("duration"), failure=failure or "it left no restore point")
-        return Outcome(facts["restore_point"], facts["bytes"], facts["rows"], seen.get("duration"), failure)
+            return Outcome(seconds=seconds, failure=failure or "it left no restore point")
+        return Outcome(facts["restore_point"], facts["bytes"], facts["rows"], seconds, failure)
 
-    def _tasks(self, run: Run) -> list[dict[str, Any]]:
-        answer = self._api.get(f"{run.path}/taskInstances")
-        return list(answer["task_instances"]) if answer else []
+    def _start(self, dag_id: str, path: str) -> Run:
+        # One run at a time: what an earlier `make run` left unfinished would hold ours up, for long if it waits to
+        # be tried again.
+        for old in self._api.items(f"{path}/dagRuns?state=running&state=queued", "dag_runs"):
+            if datetime.fromisoformat(old["queued_at"]) < self._started_at:
+                self._api.patch(f"{path}/dagRuns/{segment(old['dag_run_id'])}?update_mask=state", {"state": "failed"})
+        self._api.patch(f"{path}?update_mask=is_paused", {"is_paused": False})
+        return Run(dag_id, self._api.post(f"{path}/dagRuns", {"logical_date": None})["dag_run_id"])
 
-    def _failure(self, run: Run) -> str:
-        for task in self._tasks(run):
-            if task["state"] == "failed":
-                log = task_log(self._logs, run.dag_id, run.run_id, task["task_id"], task["try_number"])
-                return f"{task['task_id']}: {error_in(log)}; see {log}"
-        return "no task of it failed; see its page"
+    def _trouble(self, run: Run, task: str, attempt: int) -> Trouble:
+        log = task_log(self._logs, run.dag_id, run.run_id, task, attempt)
+        return Trouble(task, attempt, error_in(log), log)
 
-    def _import_error(self, dag_id: str) -> str | None:
-        app = dag_id.partition(".")[0]
-        for error in (self._api.get("importErrors") or {"import_errors": []})["import_errors"]:
-            if app.startswith(Path(error["filename"]).stem):
-                last_line = error["stack_trace"].strip().splitlines()[-1]
-                return f"{error['filename']}: {last_line.strip()}"
+    def _import_error(self, module: str) -> str | None:
+        for error in self._api.items("importErrors", "import_errors"):
+            is_new = datetime.fromisoformat(error["timestamp"]) > self._started_at
+            if is_new and Path(error["filename"]).name == module:
+                return f"{module}: {error['stack_trace'].strip().splitlines()[-1]}"
         return None
 
 
-_ACTIVE = ("running", "queued", "up_for_retry", "scheduled", "restarting")
-
-
-def _activity(task: dict[str, Any]) -> str:
-    retry = f" failed {task['try_number']} times, is tried again" if task["state"] == "up_for_retry" else ""
-    return f"{task['task_id']}{retry}"
-
-
-def _parsed_at(dag: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(dag["last_parsed_time"])
+_UNFINISHED = ("running", "queued", "up_for_retry", "scheduled", "restarting")

@@ -18,7 +18,7 @@ _COMMANDS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
-_START_S = 180
+_START_S = 300
 
 
 def start_airflow(project: Path, logs: Path, environment: Mapping[str, str]) -> list[Server]:

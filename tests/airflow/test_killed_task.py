@@ -1,0 +1,205 @@
+"""Airflow as it really runs: its task is killed in the midst of a dump, and the run still ends well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fix_environment import POLICY, PROJECT, Site
+from fix_postgres import execute, rows
+from holdfast.crypto.keyfiles import new_keys
+from holdfast_embedded.airflow.api import AirflowApi, segment
+from holdfast_embedded.airflow.environment import ADMIN, DATABASE, airflow_environment
+from holdfast_embedded.airflow.metadata import make_metadata
+from holdfast_embedded.airflow.servers import await_healthy, start_airflow
+from holdfast_embedded.generated import Secrets
+from holdfast_embedded.loopback import unused_port
+from holdfast_embedded.postgres import Cluster
+from holdfast_embedded.process_tree import descendants
+from holdfast_embedded.server import end_all
+from holdfast_embedded.state import State
+
+pytestmark = pytest.mark.timeout(600)
+
+DAG = "dags/shop-production.nightly"
+CANARY = "c4naryNeverShown"
+PASSWORD = f"p@:/%#? &é'\"\\{CANARY}=+;"
+# Some tens of megabytes that do not compress: enough for a dump to be caught at work.
+TABLE = """
+CREATE TABLE events (id int PRIMARY KEY, body text);
+INSERT INTO events
+  SELECT n, (SELECT string_agg(md5(random()::text || n || k), '') FROM generate_series(1, 12) k)
+    FROM generate_series(1, 120000) n;
+"""
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """Airflow's servers at work for one app, and what is needed to follow them."""
+
+    api: AirflowApi
+    url: str
+    logs: Path
+    cluster: Cluster
+    site: Site
+
+    def trigger(self) -> str:
+        """Start a run of the app's nightly DAG; returns its place below the API."""
+        await_true(lambda: self.api.get(DAG) is not None, 90, "the DAG is known")
+        return f"{DAG}/dagRuns/{segment(self.api.post(f'{DAG}/dagRuns', {'logical_date': None})['dag_run_id'])}"
+
+    def task(self, run: str, task_id: str) -> dict[str, Any]:
+        """What Airflow says of one task of the run."""
+        found: dict[str, Any] = self.api.get(f"{run}/taskInstances/{task_id}") or {}
+        return found
+
+    def catch_dump(self) -> tuple[int, int]:
+        """Stop the next pg_dump while it is at work; returns its process and that of the task."""
+        caught: list[int] = []
+        await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump runs", every_s=0.01)
+        time.sleep(0.15)
+        os.kill(caught[0], signal.SIGSTOP)
+        return caught[0], parent(caught[0])
+
+
+def await_true(condition: Any, within_s: float, what: str, every_s: float = 0.3) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(every_s)
+
+
+def dumping() -> list[int]:
+    """The pg_dump processes below us."""
+    return [pid for pid in descendants(os.getpid()) if command_line(pid).partition(b"\0")[0].endswith(b"/pg_dump")]
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").exists() and command_line(pid) != b""
+
+
+@pytest.fixture(scope="module")
+def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An app with a large table, read by a role whose password needs every kind of escape."""
+    execute(pg18.create_database("killed_task"), TABLE)
+    quoted = PASSWORD.replace("'", "''")
+    execute(pg18.url(), f"CREATE ROLE killed_task SUPERUSER LOGIN PASSWORD '{quoted}'")
+    folder = tmp_path_factory.mktemp("site")
+    new_keys(folder / "keys")
+    store = folder / "store"
+    policy = POLICY.format(store_url=f"file://{store}", store_conn="null", keys=folder / "keys")
+    (folder / "dags").mkdir()
+    (folder / "dags" / "shop.yaml").write_text(policy)
+    (folder / "dags" / "shop.py").write_text(
+        "# Airflow\nfrom holdfast_dags import protect\n\nglobals().update(protect(__file__))\n"
+    )
+    url = pg18.url("killed_task", user="killed_task", password=PASSWORD)
+    yield Site(folder, folder / "dags" / "shop.yaml", folder / "keys", store, {"AIRFLOW_CONN_SHOP_DB": url})
+    execute(pg18.url(), "DROP DATABASE killed_task WITH (FORCE)")
+    execute(pg18.url(), "DROP ROLE killed_task")
+
+
+@pytest.fixture(scope="module")
+def airflow(pg18: Cluster, site: Site) -> Iterator[Airflow]:
+    """The API server, scheduler, DAG processor and triggerer, with PostgreSQL for their metadata."""
+    state = State(site.folder / "state")
+    state.prepare()
+    secrets = Secrets.load(state.secrets)
+    port = unused_port()
+    variables = airflow_environment(PROJECT, state, secrets, pg18, ui_port=port, caller=os.environ)
+    variables |= site.variables | {
+        "PYTHONPATH": f"{PROJECT}/include:{PROJECT}/dags",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(site.policy_file.parent),
+    }
+    make_metadata(pg18, secrets, variables, PROJECT, state.logs)
+    servers = start_airflow(PROJECT, state.logs, variables)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        api = AirflowApi(url, ADMIN, secrets.admin_password)
+        await_healthy(api, servers)
+        yield Airflow(api, url, state.logs, pg18, site)
+    finally:
+        end_all(servers, 10)
+        execute(pg18.url(), f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def test_killed_dump_converges_to_one_restore_point(airflow: Airflow) -> None:
+    """Kill -9 of the task in the midst of its dump: the retry finishes the same restore point, nothing else is left."""
+    run = airflow.trigger()
+    dump, task = airflow.catch_dump()
+    assert airflow.task(run, "dump")["pid"] == task
+    assert all(CANARY.encode() not in command_line(pid) for pid in descendants(os.getpid()))
+    os.kill(task, signal.SIGKILL)
+    await_true(lambda: not is_alive(dump), 10, "pg_dump dies with its task")
+    assert airflow.site.ids() == []
+
+    await_true(lambda: airflow.api.get(run)["state"] in ("success", "failed"), 240, "the run ends")
+    assert airflow.api.get(run)["state"] == "success"
+    assert airflow.task(run, "dump")["try_number"] == 2
+    (id,) = airflow.site.ids()
+    assert airflow.api.get(f"{run}/taskInstances/open/xcomEntries/return_value")["value"] == id
+    below = f"shop/production/restore-points/{id}/"
+    assert airflow.site.stored_files() == [
+        below + name for name in ("database.dump.age", "globals.sql.age", "manifest.json", "manifest.sig")
+    ]
+    assert airflow.site.json("verify", str(airflow.site.policy_file), "production", id)
+
+
+def test_task_that_a_person_fails_ends_soon_and_leaves_no_restore_point(airflow: Airflow) -> None:
+    """Marked as failed in the UI, the task ends within seconds, and its pg_dump with it."""
+    before = airflow.site.ids()
+    run = airflow.trigger()
+    dump, task = airflow.catch_dump()
+    airflow.api.patch(f"{run}/taskInstances/dump", {"new_state": "failed"})
+    await_true(lambda: not is_alive(task) and not is_alive(dump), 30, "task and pg_dump end")
+    await_true(lambda: airflow.api.get(run)["state"] == "failed", 60, "the run fails")
+    assert airflow.site.ids() == before
+
+
+def test_page_of_a_run_is_shown_to_those_who_may_see_it(airflow: Airflow) -> None:
+    """With the auth manager that people use, the page shows the restore point; nobody else gets an answer."""
+    run = airflow.api.get(f"{DAG}/dagRuns?order_by=run_after")["dag_runs"][0]
+    page = f"{airflow.url}/holdfast/runs/{segment(run['dag_id'])}/{segment(run['dag_run_id'])}"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(page)
+    token = airflow.api._token
+    with urllib.request.urlopen(urllib.request.Request(page, headers={"Authorization": f"Bearer {token}"})) as answer:
+        text = answer.read().decode()
+    assert airflow.site.ids()[0] in text
+    assert "120,000" in text
+    assert "The restore point is committed" in text
+
+
+def test_password_is_in_no_log_and_no_table(airflow: Airflow) -> None:
+    """All that Airflow wrote for the runs above, on disk and in its database."""
+    logs = [path for path in airflow.logs.rglob("*") if path.is_file()]
+    assert any("task_id=dump" in str(path) for path in logs)
+    assert [path for path in logs if CANARY in path.read_text(errors="replace")] == []
+    url = airflow.cluster.url(DATABASE)
+    tables = [
+        f"{schema}.{name}"
+        for schema, name in rows(url, "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public'")
+    ]
+    assert len(tables) > 40
+    query = "SELECT count(*) FROM {} t WHERE t::text LIKE '%{}%'"
+    assert [table for table in tables if rows(url, query.format(table, CANARY)) != [(0,)]] == []

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from holdfast.errors import HoldfastError
-from holdfast_embedded.process_tree import adopt_orphans, end_descendants
 from rich.console import Console
 
 from bench.machine import Machine
@@ -19,7 +17,10 @@ from bench.report import Report
 from bench.scale import SCALES
 from bench.session import Session
 from bench.watch import Watch
+from holdfast.errors import HoldfastError
+from holdfast_embedded.process_tree import adopt_orphans, end_descendants
 
+_WIDTH = 110
 RESULTS = Path(__file__).resolve().parents[1] / ".holdfast" / "bench"
 
 
@@ -36,8 +37,9 @@ def bench(names: tuple[str, ...], rounds: int, scale_name: str) -> None:
         with Session(place, scale, rounds, watch) as session:
             for name in names or MEASURES:
                 machine = Machine.now()
-                report = Report(name, scale, rounds, machine, MEASURES[name](session))
-                report.show(Console(highlight=False))
+                with watch.doing(name):
+                    report = Report(name, scale, rounds, machine, MEASURES[name](session))
+                report.show(Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH))
                 report.write(RESULTS)
 
 

@@ -9,17 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import holdfast
+from bench.engine import APP
+from bench.place import Place
+from bench.policy import MANY
+from bench.watch import Watch
 from holdfast.catalog import write_signed
 from holdfast.crypto.signing import Signer
 from holdfast.manifest.model import Artifact, DatabaseBackup, Manifest, SourceFacts, Table, Verification
 from holdfast.storage.local import LocalStore
 from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import EnvironmentKeys
-
-from bench.engine import APP
-from bench.place import Place
-from bench.policy import MANY
-from bench.watch import Watch
 
 _TABLES = 20
 _WRITERS = 16

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holdfast.crypto.keyfiles import new_keys
-
 from bench.engine import APP
 from bench.place import Place
+from holdfast.crypto.keyfiles import new_keys
 
 REFERENCE_LOCAL = "reference-local"
 BLOBS_LOCAL = "blobs-local"

@@ -5,10 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import cached_property
 
-from holdfast.postgres.conninfo import Target
-from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.postgres import Cluster
-
 from bench.engine import Engine
 from bench.place import Place
 from bench.policy import write_policy
@@ -16,6 +12,9 @@ from bench.scale import Scale
 from bench.sources import BLOBS, REFERENCE, SETTINGS, ensure_sources
 from bench.tools import Tools
 from bench.watch import Watch
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.wheel import wheel_folder
+from holdfast_embedded.postgres import Cluster
 
 TARGET = "restored"
 

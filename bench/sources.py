@@ -8,13 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 import psycopg
-from holdfast_embedded.postgres import Cluster
 from psycopg import sql
 
 from bench.running import run
 from bench.scale import BLOB_BYTES, Scale
 from bench.tools import Tools
 from bench.watch import Watch
+from holdfast_embedded.postgres import Cluster
 
 REFERENCE = "reference"
 BLOBS = "blobs"

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from holdfast.postgres.conninfo import Target
-
 from bench.running import Run, run
+from holdfast.postgres.conninfo import Target
 
 
 @dataclass(frozen=True, slots=True)

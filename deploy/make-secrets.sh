@@ -41,7 +41,7 @@ redis_users() {
     printf 'user default off\nuser health on nopass -@all +ping\nuser airflow on #%s ~* &* +@all -@admin\n' "$hash"
 }
 connections() {
-    printf '# Connections by id, as URI or as fields: docs/deployment.md shows both. Read anew for every task.\n{}\n'
+    printf '# Connections by id, as URI or as fields: docs/deployment.md shows both. Restart the workers after a change.\n{}\n'
 }
 access_key() { printf HF; openssl rand -hex 9 | tr a-f A-F | tr -d '\n'; }
 s3_logins() {

@@ -138,6 +138,7 @@ class Fleet:
         return {name: self._here(service, value) for name, value in declared.items()} | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.home(service)),
+            "USER": "holdfast",
             "TMPDIR": str(self.home(service) / "tmp"),
             "PYTHONWARNINGS": "ignore",
             "AIRFLOW__API__HOST": "127.0.0.1",

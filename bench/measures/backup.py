@@ -34,10 +34,10 @@ def measure(session: Session) -> Result:
     )
     runs = alternate(contenders, session.rounds, session.watch)
     notes = (
-        "counts of the dump's snapshot, read-back with list check and fsync included",
-        "nothing on disk is certain after it",
-        "as above, the file certainly on disk",
-        "gzip, the guides' AES256; capped rounds",
+        "counts, read-back and fsync included",
+        "not on disk for certain",
+        "",
+        "gzip, then AES256",
     )
     figures = tuple(
         Figure.of(contender.name, "s", [done.seconds for done in own], note)
@@ -45,7 +45,7 @@ def measure(session: Session) -> Result:
     )
     ours, plain, synced, gpg = figures
     cpu = tuple(
-        Figure.of(f"CPU of {contender.name}", "s", [done.cpu_seconds for done in own], "without the server's")
+        Figure.of(f"CPU, {contender.name}", "s", [done.cpu_seconds for done in own])
         for contender, own in zip(contenders, runs, strict=True)
     )
     return Result(
@@ -58,6 +58,7 @@ def measure(session: Session) -> Result:
             f"database of {size_bytes(session.cluster, REFERENCE) / 1e6:.0f} MB, "
             f"{float(str(facts(runs[0][0])['bytes'])) / 1e6:.0f} MB stored",
             f"backup / (pg_dump zstd:1, then sync) = {ours.median / synced.median:.3f}",
+            "CPU: user and system time of the programs and their children, without the server's",
         ),
     )
 
@@ -65,4 +66,4 @@ def measure(session: Session) -> Result:
 def _steps(runs: list[Run]) -> tuple[Figure, ...]:
     inside = [float(str(facts(done)["seconds"])) for done in runs]
     outside = [done.seconds - own for done, own in zip(runs, inside, strict=True)]
-    return (Figure.of("of the backup: starting and ending the process", "s", outside),)
+    return (Figure.of("of the backup: process start and end", "s", outside),)

@@ -27,8 +27,7 @@ def measure(session: Session) -> Result:
         empty = home / "dags" / "empty.py"
         empty.write_text(_EMPTY)
         rounds = max(session.rounds, _ROUNDS)
-        with session.watch.doing("dag: starting Airflow's Python and parsing"):
-            probe = run([sys.executable, "-m", "bench.dag_probe", str(rounds), empty, ours], _environment(home))
+        probe = run([sys.executable, "-m", "bench.dag_probe", str(rounds), empty, ours], _environment(home))
         found: dict[str, list[float]] = json.loads(probe.output.splitlines()[-1])
     ours_s, empty_s = found[str(ours)], found[str(empty)]
     beyond = [own - base for own, base in zip(ours_s, empty_s, strict=True)]

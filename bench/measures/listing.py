@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.errors import PermanentError
-
 from bench.engine import facts
 from bench.figures import Figure, Result, Target
 from bench.many import ensure_many
 from bench.policy import MANY
 from bench.series import Contender, alternate
 from bench.session import Session
+from holdfast.errors import PermanentError
 
 
 def measure(session: Session) -> Result:

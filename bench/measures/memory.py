@@ -18,7 +18,7 @@ _LIMIT_MIB = 200
 def measure(session: Session) -> Result:
     """Peak resident memory of each command."""
     engine, tools = session.engine, session.tools
-    with object_store(session.place, engine, session.watch) as with_s3:
+    with object_store(session.place, engine) as with_s3:
 
         def backup(environment: str) -> Callable[[], Run]:
             return lambda: with_s3.backup(environment, watches_memory=True)
@@ -53,9 +53,8 @@ def measure(session: Session) -> Result:
 
 def _peak(session: Session, name: str, once: Callable[[], Run]) -> Figure:
     peaks = []
-    with session.watch.doing("memory"):
-        for _ in range(min(session.rounds, _ROUNDS)):
-            done = once()
-            peaks.append(done.peak_bytes / (1 << 20))
-            session.watch.ran(f"{name}, {peaks[-1]:.0f} MiB", done.seconds)
+    for _ in range(min(session.rounds, _ROUNDS)):
+        done = once()
+        peaks.append(done.peak_bytes / (1 << 20))
+        session.watch.ran(f"{name}, {peaks[-1]:.0f} MiB", done.seconds)
     return Figure.of(name, "MiB", peaks)

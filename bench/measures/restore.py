@@ -15,9 +15,8 @@ def measure(session: Session) -> Result:
     """Seconds of each, in turn; the comparison of the counts, which pg_restore does not do, apart."""
     engine, tools = session.engine, session.tools
     file = session.place.files / "restore.dump"
-    with session.watch.doing("restore: preparing"):
-        tools.dump(REFERENCE, file, "--compress=zstd:1")
-        id = engine.newest(REFERENCE_LOCAL)
+    tools.dump(REFERENCE, file, "--compress=zstd:1")
+    id = engine.newest(REFERENCE_LOCAL)
 
     def clear() -> None:
         tools.drop(TARGET)
@@ -34,7 +33,7 @@ def measure(session: Session) -> Result:
     counting = seconds_of(own, "count_seconds")
     restoring = [done.seconds - seconds for done, seconds in zip(own, counting, strict=True)]
     figures = (
-        Figure.of("holdfast restore --jobs 2", "s", restoring, "process start to end, counting taken off"),
+        Figure.of("holdfast restore --jobs 2", "s", restoring, "counting taken off"),
         Figure.of("createdb, pg_restore -j2", "s", [done.seconds for done in peer], "from a plain file"),
         Figure.of("of the restore: fetching and decrypting", "s", seconds_of(own, "fetch_seconds")),
         Figure.of("of the restore: pg_restore", "s", seconds_of(own, "restore_seconds")),

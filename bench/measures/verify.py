@@ -12,8 +12,7 @@ from bench.session import Session
 def measure(session: Session) -> Result:
     """Stored bytes over the CPU seconds of ``holdfast verify`` and its children, process start included."""
     engine = session.engine
-    with session.watch.doing("verify: preparing"):
-        id = engine.newest(BLOBS_LOCAL)
+    id = engine.newest(BLOBS_LOCAL)
     verifying = Contender("holdfast verify", lambda: engine.on("verify", BLOBS_LOCAL, id))
     (runs,) = alternate([verifying], session.rounds, session.watch)
     mebibytes = float(str(facts(runs[0])["bytes"])) / (1 << 20)

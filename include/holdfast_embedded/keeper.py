@@ -19,32 +19,34 @@ from holdfast_embedded import process_tree
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH_S = 0.5
-_GRACE_S = 5.0
 _ONE_REQUEST_S = 1.0
+INTERRUPTED = 130
+"""The exit status of work that Stop has ended, as shells give it after Ctrl-C."""
 
 
 class Stop(BaseException):
     """We were asked to end. Like KeyboardInterrupt no Exception: nothing may take it for a failure."""
 
 
-def keep(work: Callable[[], int]) -> int:
+def keep(work: Callable[[], int], *, grace_s: float = 5.0) -> int:
     """Run ``work`` in a process of its own; returns its exit status when that and all it started is gone.
 
-    In ``work``, the first request to stop raises Stop in the main thread; further ones are ignored.
+    In ``work``, the first request to stop raises Stop in the main thread; further ones are ignored. What it
+    leaves running has ``grace_s`` to end when asked.
     """
     process_tree.adopt_orphans()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOPPING, signal.SIGCHLD})
     outer = os.getpid()
     inner = os.fork()
     if inner == 0:
-        os._exit(_run_inner(work, outer))
+        os._exit(_run_inner(work, outer, grace_s))
     try:
         return _watch(inner)
     finally:
-        process_tree.end_descendants(_GRACE_S)
+        process_tree.end_descendants(grace_s)
 
 
-def _run_inner(work: Callable[[], int], outer: int) -> int:
+def _run_inner(work: Callable[[], int], outer: int, grace_s: float) -> int:
     status = 1
     try:
         os.setsid()
@@ -55,12 +57,12 @@ def _run_inner(work: Callable[[], int], outer: int) -> int:
         process_tree.die_with_parent(signal.SIGTERM, outer)
         status = work()
     except Stop:
-        status = 0
+        status = INTERRUPTED
     except BaseException:
         traceback.print_exc()
     finally:
         _ignore_requests()
-        process_tree.end_descendants(_GRACE_S)
+        process_tree.end_descendants(grace_s)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
     return status

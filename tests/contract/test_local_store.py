@@ -200,8 +200,8 @@ def test_streaming_stops_when_the_reader_does(root: Path) -> None:
     """A reader that leaves early leaves no open file."""
     store = LocalStore(root)
     store.put("a", large_pieces())
-    before = os.listdir("/proc/self/fd")
+    before = len(list(Path("/proc/self/fd").iterdir()))
     stream = store.stream("a")
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert os.listdir("/proc/self/fd") == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -186,3 +186,17 @@ def test_demo_connections_are_those_of_the_example_policies(compose: Compose) ->
     for conn_id, name in databases.items():
         assert connections[conn_id].endswith(f"@demo-postgres:5432/{name}")
     assert set(yaml.safe_load(compose.secret("connections-recovery.yaml").read_text())) == set(STORE_CONN_IDS)
+
+
+def test_deployment_guide_names_every_setting_and_every_secret_of_another_host(
+    compose: Compose, resolved: dict[str, Any], services: dict[str, Service]
+) -> None:
+    """A host that gets one secret too few does not start its worker; one too many is one too many to lose."""
+    guide = (PROJECT / "docs" / "deployment.md").read_text()
+    assert set(re.findall(r"HOLDFAST_[A-Z_]+", guide)) == OPTIONAL | {*NEEDED, "HOLDFAST_KEYS"}
+    files = {name: Path(secret["file"]).name for name, secret in resolved["secrets"].items()}
+    sections = guide.partition("## Recovery workers on another host")[2].partition("\n## ")[0]
+    recovery, _, taking = sections.partition("3. Remove")
+    for name, text in (("worker-recovery", recovery), ("worker", taking.partition("More hosts")[2])):
+        named = {file for file in files.values() if re.search(rf"(?<![\w.-]){re.escape(file)}(?![\w.-])", text)}
+        assert named == {files[secret["source"]] for secret in services[name]["secrets"]}, name

@@ -66,7 +66,7 @@ def test_image_has_the_tools_that_backups_and_break_glass_need(instructions: lis
 
 def test_image_runs_as_an_ordinary_user(instructions: list[tuple[str, str]]) -> None:
     """Compose names another one, who may write where an ordinary user must."""
-    assert [step for step in instructions if step[0] in ("USER", "CMD")][0] == ("USER", "holdfast")
+    assert next(step for step in instructions if step[0] in ("USER", "CMD")) == ("USER", "holdfast")
     assert "RUN" not in [name for name, _ in instructions[instructions.index(("USER", "holdfast")) :]]
     assert "--mode 1777" in _runs(instructions)
 

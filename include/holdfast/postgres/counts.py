@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from holdfast.manifest.model import Sequence, Table
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.facts import cycling_sequences, read_sequences
+from holdfast.postgres.sequences import cycling_sequences, read_sequences
 from holdfast.postgres.session import connect, translated
 from holdfast.postgres.tables import TableRef, count_rows, list_tables
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, LiteralString
 import psycopg
 
 from holdfast.errors import DatabaseError
-from holdfast.manifest.model import Extension, Sequence, SourceFacts
+from holdfast.manifest.model import Extension, SourceFacts
+from holdfast.postgres.sequences import read_sequences
 from holdfast.postgres.session import Session
 
 UNKNOWN = "unknown"
@@ -25,21 +26,6 @@ SELECT pg_catalog.current_setting('server_version'),
        pg_catalog.to_jsonb(d)
   FROM pg_catalog.pg_database d
  WHERE d.datname = pg_catalog.current_database()
-"""
-
-_SEQUENCES = """
-SELECT n.nspname, c.relname, pg_catalog.pg_sequence_last_value(c.oid), s.seqincrement, s.seqcycle
-  FROM pg_catalog.pg_sequence s
-  JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND (c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
-   AND (NOT EXISTS (
-         SELECT FROM pg_catalog.pg_depend d
-          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
-            AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e')
-        OR EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE c.oid = ANY (e.extconfig)))
- ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 """
 
 _EXTENSIONS = """
@@ -69,7 +55,7 @@ _PROVIDERS: dict[str, Literal["libc", "icu", "builtin"]] = {"c": "libc", "i": "i
 
 
 def read_facts(session: Session) -> SourceFacts:
-    """The facts as the session's transaction sees them, without tables; sequences are read as they are now."""
+    """The facts as the session's transaction sees them, without tables; sequences stand as they do now."""
     row = session.execute(_SERVER).fetchone()
     if row is None:
         raise DatabaseError("the database is missing from its own catalog")
@@ -108,17 +94,6 @@ def _facts(
         extensions=tuple(Extension(name=n, version=v, schema_name=s) for n, v, s in session.execute(_EXTENSIONS)),
         roles=tuple(role for (role,) in session.execute(_ROLES)),
     )
-
-
-def read_sequences(session: Session) -> tuple[Sequence, ...]:
-    """All sequences that are dumped, with their last value (None: never called)."""
-    rows = session.execute(_SEQUENCES).fetchall()
-    return tuple(Sequence(schema_name=s, name=n, last_value=last, increment=step) for s, n, last, step, _ in rows)
-
-
-def cycling_sequences(session: Session) -> frozenset[tuple[str, str]]:
-    """Schema and name of the sequences that start again at their end, so that a lower value is no step back."""
-    return frozenset((s, n) for s, n, _, _, cycles in session.execute(_SEQUENCES) if cycles)
 
 
 def system_identifier(session: Session) -> str:

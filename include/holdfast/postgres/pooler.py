@@ -14,7 +14,7 @@ from psycopg.pq import ExecStatus
 
 from holdfast.errors import DatabaseUnavailable, UsageError
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.session import Session, connect, translated
+from holdfast.postgres.session import Session, connect, open_session, translated
 
 _HINT = (
     "Use the direct connection to the database server in the connection's host and port (most hosts show it "
@@ -43,7 +43,7 @@ def require_direct(target: Target) -> Pooling:
     with connect(target) as idle:
         pid = _server_pid(idle, target)
         is_pooled = pid != idle.info.backend_pid
-        with connect(target) as busy:
+        with open_session(target) as busy:
             for _ in range(_ROUNDS):
                 if _moves(idle, busy, pid, target):
                     raise UsageError(

@@ -37,19 +37,10 @@ _NO_DATABASE = re.compile(r"database \".*\" does not exist|no such database", re
 _NO_HOST = re.compile(r"could not translate host name|Name or service not known|nodename nor servname", re.IGNORECASE)
 _TEMPORARY_NAME = re.compile(r"Temporary failure in name resolution|Try again", re.IGNORECASE)
 
-_TRANSIENT = (
-    errors.AdminShutdown,
-    errors.CrashShutdown,
-    errors.CannotConnectNow,
-    errors.TooManyConnections,
-    errors.ConnectionException,
-    errors.InsufficientResources,
-    errors.DeadlockDetected,
-    errors.SerializationFailure,
-    errors.IoError,
-    errors.LockNotAvailable,
-    errors.QueryCanceled,
-)
+# Classes and codes of SQLSTATE after which another attempt may succeed (PostgreSQL manual, appendix A):
+# connection, rollback by a conflict, resources, system; then cancelled, shut down, locked. The last says that
+# what was listed a moment ago is gone: somebody is changing the schema.
+_TRANSIENT = ("08", "40", "53", "58", "57014", "57P01", "57P02", "57P03", "55P03", "42P01")
 
 
 def connect(target: Target, *, autocommit: bool = True) -> Session:
@@ -58,13 +49,22 @@ def connect(target: Target, *, autocommit: bool = True) -> Session:
     Raises DatabaseUnavailable where trying again may help, UsageError for a wrong address or login,
     DatabaseError where the server refuses otherwise.
     """
+    session = open_session(target)
+    with translated(target, "setting up the session"):
+        session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
+        session.autocommit = autocommit
+    return session
+
+
+def open_session(target: Target) -> Session:
+    """A session in autocommit mode in which no query has run yet; raises as ``connect`` does."""
     settled = {
         "client_encoding": "utf8",
         "application_name": target.get("application_name") or "holdfast",
         "connect_timeout": target.get("connect_timeout") or str(_CONNECT_TIMEOUT_S),
     }
     try:
-        session = psycopg.connect(
+        return psycopg.connect(
             target.with_parameters(**settled).conninfo(),
             autocommit=True,
             # A pooler may hand the next statement to a server that never saw the preparation.
@@ -72,10 +72,6 @@ def connect(target: Target, *, autocommit: bool = True) -> Session:
         )
     except psycopg.Error as error:
         raise _refused(error, target) from None
-    with translated(target, "setting up the session"):
-        session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
-        session.autocommit = autocommit
-    return session
 
 
 def pinned(target: Target, session: Session) -> Target:
@@ -94,8 +90,8 @@ def translate(error: psycopg.Error, target: Target, doing: str) -> HoldfastError
     message = f"{target.describe()}: {doing}: {_said(error, target)}"
     if isinstance(error, errors.InsufficientPrivilege):
         return DatabaseError(message, hint=f'Grant the role "{target.user}" what it lacks, or use another role.')
-    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
-    if lost or isinstance(error, _TRANSIENT):
+    is_lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    if is_lost or (error.sqlstate or "").startswith(_TRANSIENT):
         return DatabaseUnavailable(message)
     return DatabaseError(message)
 

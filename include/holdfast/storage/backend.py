@@ -40,7 +40,7 @@ def retry_options() -> RetryConfig:
     return {
         "max_retries": 10,
         "retry_timeout": timedelta(seconds=RETRYING_S),
-        "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=4), "base": 2},
+        "backoff": {"init_backoff": timedelta(milliseconds=500), "max_backoff": timedelta(seconds=4), "base": 2},
     }
 
 

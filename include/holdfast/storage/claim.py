@@ -22,7 +22,7 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 from holdfast.storage.backend import FAILURES, LONG_S, RETRYING_S, Backend
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import ObjectMeta, UpdateVersion
 
 # From the claim on: the last parts (all at once), then the completion; each request is tried again only
 # until RETRYING_S have passed. The rest is to spare.
@@ -99,9 +99,19 @@ class Claim:
         try:
             found = obstore.get(self._backend.quick, self._name)
             meta = found.meta
-            return _Held({"e_tag": meta["e_tag"], "version": meta["version"]}, bytes(found.bytes()).decode())
+            return _Held(_version(meta), bytes(found.bytes()).decode(errors="replace"))
         except FileNotFoundError:
             return None
+
+
+def _version(meta: ObjectMeta) -> UpdateVersion:
+    """What distinguishes this content: an ETag, on Google its generation; None is not to be handed back."""
+    version: UpdateVersion = {}
+    if meta["e_tag"] is not None:
+        version["e_tag"] = meta["e_tag"]
+    if meta["version"] is not None:
+        version["version"] = meta["version"]
+    return version
 
 
 class _Watch:

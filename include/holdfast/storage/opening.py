@@ -31,7 +31,8 @@ def open_store(url: str, connection: Connection | None = None) -> Store:
         parts = urlsplit(url)
     except ValueError:
         raise _wrong("cannot be read as a URL") from None
-    if parts.username is not None or parts.password is not None:
+    # No key and no bucket holds an @, so what comes before one must be a login, even one cut short by a slash.
+    if "@" in (parts.netloc if parts.scheme == "file" else url):
         raise _wrong("holds credentials, which belong into the store's connection")
     if parts.query or parts.fragment:
         raise _wrong("has a ? or #, which cannot stand there")

@@ -124,7 +124,7 @@ def _endpoint(connection: Connection, environ: Mapping[str, str]) -> str | None:
     if endpoint is None:
         return None
     parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in endpoint:
         raise wrong_extra(connection, "endpoint_url", "is not of the form https://host:port")
     return endpoint.rstrip("/")
 

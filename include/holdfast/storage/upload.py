@@ -16,7 +16,7 @@ from queue import Empty, Full, Queue
 _PIECE_BYTES = 1 << 20
 _WAITING_PIECES = 4
 _LOOK_S = 0.2
-_ABORT_S = 30.0
+_ABORT_S = 10.0
 
 
 class Upload:

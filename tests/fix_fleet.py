@@ -83,7 +83,7 @@ class Fleet:
         return subprocess.run(
             [self._here(service, part) for part in command],
             env=self._environment(service),
-            cwd=self.home(service) / "work",
+            cwd=self.home(service) / "cwd",
             capture_output=True,
             text=True,
             timeout=60,
@@ -107,7 +107,7 @@ class Fleet:
         command = [self._here(service, part) for part in (*(declared["entrypoint"] or ()), *declared["command"])]
         command += self._loopback(service)
         environment, log = self._environment(service), self.folder / f"{service}.log"
-        return Server(service, command, env=environment, cwd=self.home(service) / "work", log=log)
+        return Server(service, command, env=environment, cwd=self.home(service) / "cwd", log=log)
 
     def _loopback(self, service: str) -> list[str]:
         """Options that bind the services of other projects to loopback and to free ports; the last one given counts."""
@@ -124,7 +124,7 @@ class Fleet:
     def _furnish(self, service: str) -> None:
         """Make the service's folders, with its secrets and a copy of the code that compose mounts there."""
         home = self.home(service)
-        for place in (*_PLACES, "/tmp", "/work"):
+        for place in (*_PLACES, "/tmp", "/cwd"):
             (home / place[1:]).mkdir(parents=True)
         for secret in self._services[service].get("secrets", []):
             target = home / "run/secrets" / Path(secret["target"]).name

@@ -21,6 +21,7 @@ redis-server redis-server
 pgbouncer pgbouncer
 chromium chromium
 setpriv util-linux
+wget wget
 /usr/lib/postgresql/15/bin/postgres postgresql-15
 END
 }

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast_embedded import process_tree
+from holdfast_embedded.terminal import say
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH_S = 0.5
@@ -86,7 +87,10 @@ def _watch(inner: int) -> int:
         got = signal.sigtimedwait({*_STOPPING, signal.SIGCHLD}, _WATCH_S)
         ended = process_tree.reap()
         if inner in ended:
-            return ended[inner] if ended[inner] >= 0 else 1
+            if ended[inner] >= 0:
+                return ended[inner]
+            say(f"holdfast: the process that kept the servers was killed by signal {-ended[inner]}")
+            return 1
         is_request = got is not None and got.si_signo != signal.SIGCHLD
         if asked_at is None and (is_request or not is_wanted()):
             asked_at = time.monotonic()

@@ -141,7 +141,7 @@ def test_no_local_path_crosses_between_tasks(nightly_run: NightlyRun) -> None:
     assert "/opt/" not in handed_on
     for worker in WORKERS:
         home = nightly_run.fleet.home(worker)
-        assert not list((home / "work").iterdir()), worker
+        assert not list((home / "cwd").iterdir()), worker
         assert not list(home.rglob("*.age")), worker
 
 

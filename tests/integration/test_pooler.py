@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from fix_postgres import execute
 
+from fix_postgres import execute
 from holdfast.errors import DatabaseUnavailable, UsageError
 from holdfast.postgres import pooler
 from holdfast.postgres.conninfo import Target

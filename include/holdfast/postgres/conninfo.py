@@ -30,15 +30,15 @@ class Target:
 
         Source: PostgreSQL manual, "Connection Strings". Raises UsageError, never quoting the text.
         """
-        try:
-            options = psycopg.pq.Conninfo.parse(libpq_url(text).encode())
-        except (psycopg.Error, UnicodeEncodeError):
+        given = _parsed(libpq_url(text))
+        if given is None or not _is_plausible(given):
+            # Outside of the handler: libpq's own error quotes the text, and must not even be this one's context.
             raise UsageError(
                 "database address: neither a postgres:// URL nor key=value text that libpq can read",
                 hint="In a URL the characters @ : / % # ? and spaces of a user or password must be "
                 "percent-encoded, such as %40 for @.",
-            ) from None
-        return cls._of({each.keyword.decode(): each.val.decode() for each in options if each.val is not None})
+            )
+        return cls._of(given)
 
     @classmethod
     def from_connection(cls, connection: Connection) -> Target:
@@ -148,6 +148,21 @@ def resolve(text: str, connections: Connections) -> Target:
     if "://" in text or "=" in text:
         return Target.parse(text)
     return Target.from_connection(connections.get(text))
+
+
+def _parsed(text: str) -> dict[str, str] | None:
+    try:
+        options = psycopg.pq.Conninfo.parse(text.encode())
+    except (psycopg.Error, UnicodeEncodeError):
+        return None
+    return {each.keyword.decode(): each.val.decode() for each in options if each.val is not None}
+
+
+def _is_plausible(parameters: Mapping[str, str]) -> bool:
+    """Is nothing where a password with a bare @ or : in it would have spilled to? Shown, it would give it away."""
+    ports = parameters.get("port", "").split(",")
+    hosts = parameters.get("host", "").split(",")
+    return all(not port or port.isdecimal() for port in ports) and not any("@" in host[1:] for host in hosts)
 
 
 def _inherited(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:

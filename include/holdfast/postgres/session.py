@@ -71,7 +71,9 @@ def open_session(target: Target) -> Session:
             prepare_threshold=None,
         )
     except psycopg.Error as error:
-        raise _refused(error, target) from None
+        refusal = _refused(error, target)
+    # Outside of the handler: libpq's own text may repeat what the address holds.
+    raise refusal
 
 
 def pinned(target: Target, session: Session) -> Target:
@@ -106,7 +108,7 @@ def translated(target: Target, doing: str) -> Iterator[None]:
 
 
 def _refused(error: psycopg.Error, target: Target) -> HoldfastError:
-    """Why no session came about. Not chained: libpq's own text may repeat what the address holds."""
+    """Why no session came about."""
     said = _said(error, target)
     where = target.describe()
     if _NO_DATABASE.search(said):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _STATUS = re.compile(r"status(?: code)?: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})")
+_PART = re.compile(r"[?&](?:partNumber=|comp=block(?!list))")
 _TRANSPORT = (
     ("ConnectionRefused", "connection refused"),
     ("dns error", "its host name cannot be resolved"),
@@ -54,18 +55,20 @@ class Answer:
     status: int | None
     code: str | None
     reason: str
+    is_about_part: bool = False  # the request was to send one part of an upload
 
     @classmethod
     def of(cls, error: BaseException) -> Answer:
         """Read obstore's exception."""
         text = str(error)
         status, code = _STATUS.search(text), _CODE.search(text)
+        is_about_part = _PART.search(text) is not None
         if status is None:
-            return cls(None, None, _transport_reason(text, type(error).__name__))
+            return cls(None, None, _transport_reason(text, type(error).__name__), is_about_part)
         message = _MESSAGE.search(text)
         words = [f"the store answered {status[1]}", *([code[1]] if code else [])]
         said = f": {' '.join(message[1].split()).rstrip('.')}" if message else ""
-        return cls(int(status[1]), code[1] if code else None, " ".join(words) + said)
+        return cls(int(status[1]), code[1] if code else None, " ".join(words) + said, is_about_part)
 
     @property
     def hint(self) -> str | None:

@@ -166,8 +166,9 @@ class ObjectStore:
             upload.finish()
         except FAILURES as error:
             if not self._is_stored(key, writer):
-                # Unless the store said no, a completion may still be under way there: then the claim must stand.
-                if Answer.of(error).is_refusal:
+                # A completion without an answer may still be under way there: then the claim must stand.
+                answer = Answer.of(error)
+                if answer.is_refusal or answer.is_about_part:
                     claim.release()
                 raise self._backend.translated(error, "write", key) from None
         except BaseException:

@@ -53,15 +53,14 @@ def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
     runs = Runs(stack.api, state.logs / "tasks", stack.require, started_at)
     outcomes = take_round(runs, protected.environments)
     say(f"\n{report(outcomes, protected.faults)}\n")
+    say(f"Airflow: {stack.ui_url}   user {ADMIN}, password {stack.secrets.admin_password}")
     return 1 if protected.faults or any(outcome.failure for outcome in outcomes.values()) else 0
 
 
 def _stay(stack: Stack) -> None:
-    """Show where everything is until someone asks to stop."""
-    shell_file = _PROJECT / ".holdfast/secrets/environment.sh"
-    say(f"Airflow:       {stack.ui_url}   user {ADMIN}, password {stack.secrets.admin_password}")
-    say(f"command line:  . {shell_file} && holdfast list dags/coursepedia.yaml production")
-    say("Ctrl-C stops everything; backups, databases and keys stay in .holdfast")
+    """Watch the servers until someone asks to stop."""
+    say(f"command line: . {stack.shell_file} && holdfast list dags/coursepedia.yaml production")
+    say("Ctrl-C stops everything; databases, backups and keys stay in .holdfast")
     try:
         while True:
             time.sleep(1)

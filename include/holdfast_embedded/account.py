@@ -9,6 +9,9 @@ from pathlib import Path
 
 from holdfast.errors import PermanentError
 
+# Names and numbers of capabilities(7): to read and search past permissions; to do everything past them.
+_REACHING = (("dac_read_search", 2), ("dac_override", 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -30,7 +33,10 @@ class Account:
         options = (f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups")
         if all(self._may_step_through(path) for path in needed):
             return options
-        return (*options, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+        capability = _capability_to_reach(self.name, needed)
+        # Without the securebit, access(2), by which initdb looks for its sister programs, would ignore it.
+        bits = "--securebits=+no_setuid_fixup"
+        return (*options, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", bits)
 
     def make_folder(self, path: Path) -> None:
         """A private folder of this user; one that exists is taken over."""
@@ -57,6 +63,19 @@ class Account:
         if folder.st_gid == self.gid:
             return bool(folder.st_mode & 0o010)
         return bool(folder.st_mode & 0o001)
+
+
+def _capability_to_reach(name: str, needed: tuple[Path, ...]) -> str:
+    """The least capability that passes closed folders and that we have ourselves: containers lack the first."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    held = int(status.partition("CapEff:")[2].split()[0], 16)
+    for capability, number in _REACHING:
+        if held >> number & 1:
+            return capability
+    raise PermanentError(
+        f"PostgreSQL does not run as root, and the user {name} cannot reach {' or '.join(map(str, needed))}",
+        hint="Move the project to a folder that is open to others, such as /srv, or run as an ordinary user.",
+    )
 
 
 def server_account() -> Account:

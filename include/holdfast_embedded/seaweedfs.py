@@ -20,12 +20,11 @@ from holdfast.errors import PermanentError
 from holdfast.process.child import Command, base_environment
 from holdfast.process.supervision import Child
 from holdfast.values.connection import Connection
-
 from holdfast_embedded.generated import write_private
 
 _REGION = "us-east-1"
 _START_S = 60.0
-_STOP_S = 30.0
+_STOP_S = 15.0
 _ATTEMPTS = 3
 _LONGEST_SOCKET = 100  # the kernel's limit is 107 (unix(7))
 _SERVICES = ("master", "volume", "filer", "admin", "s3")
@@ -106,7 +105,7 @@ class SeaweedFS:
         raise PermanentError(f"SeaweedFS in {self.folder}: did not start: {self._said()}")
 
     def stop(self) -> None:
-        """Shut down in order, or by force after half a minute; does nothing when it does not run."""
+        """Shut down in order, or by force after 15 seconds; does nothing when it does not run."""
         if self._child is None:
             return
         self._child.signal(signal.SIGTERM)
@@ -179,6 +178,8 @@ class SeaweedFS:
             ports = {name: _held_port(held) for name in names}
         if self._wants_any_port:
             self.port = ports["s3.port"]
+        else:
+            _require_free(self.port)
         self._ports = {**ports, "s3.port": self.port}
 
     def _launch(self, weed: Path) -> None:
@@ -256,3 +257,13 @@ def _held_port(held: ExitStack) -> int:
     probe = held.enter_context(socket.socket())
     probe.bind(("127.0.0.1", 0))
     return int(probe.getsockname()[1])
+
+
+def _require_free(port: int) -> None:
+    """Else whoever answers there would be taken for our server."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PermanentError(f"SeaweedFS: port {port} of 127.0.0.1 cannot be had: {error.strerror}") from error

@@ -43,6 +43,7 @@ class Stack:
     airflow: tuple[Server, ...]
     api: AirflowApi
     ui_url: str
+    shell_file: Path
     secrets: Secrets
     protected: Protected
 
@@ -73,7 +74,8 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
             **connections,
         }
         protected = read_policies(project / "dags", environment)
-        write_shell_file(state.secrets / "environment.sh", environment, connections)
+        shell_file = state.secrets / "environment.sh"
+        write_shell_file(shell_file, environment, connections)
         make_metadata(cluster, secrets, environment, project, state.logs)
         airflow = start_airflow(project, state.logs, environment)
         stack.callback(end_all, airflow, _AIRFLOW_GRACE_S)
@@ -85,7 +87,7 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         api = AirflowApi(url, ADMIN, secrets.admin_password)
         await_healthy(api, airflow)
         tell(f"Airflow is healthy at {url}")
-        yield Stack(cluster, store, tuple(airflow), api, url, secrets, protected)
+        yield Stack(cluster, store, tuple(airflow), api, url, shell_file, secrets, protected)
 
 
 def _start_postgres(stack: ExitStack, state: State) -> Cluster:

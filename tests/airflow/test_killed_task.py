@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,12 @@ pytestmark = pytest.mark.timeout(600)
 DAG = "dags/shop-production.nightly"
 CANARY = "c4naryNeverShown"
 PASSWORD = f"p@:/%#? &é'\"\\{CANARY}=+;"
-# Some tens of megabytes that do not compress: enough for a dump to be caught at work.
+# A hundred megabytes that do not compress: enough for a dump to be caught at work.
 TABLE = """
 CREATE TABLE events (id int PRIMARY KEY, body text);
 INSERT INTO events
   SELECT n, (SELECT string_agg(md5(random()::text || n || k), '') FROM generate_series(1, 12) k)
-    FROM generate_series(1, 120000) n;
+    FROM generate_series(1, 300000) n;
 """
 
 
@@ -62,13 +63,17 @@ class Airflow:
         found: dict[str, Any] = self.api.get(f"{run}/taskInstances/{task_id}") or {}
         return found
 
-    def catch_dump(self) -> tuple[int, int]:
-        """Stop the next pg_dump while it is at work; returns its process and that of the task."""
+    @contextmanager
+    def caught_dump(self) -> Iterator[tuple[int, int]]:
+        """The processes of the next pg_dump and of its task; the server stops answering it in the midst of its work."""
         caught: list[int] = []
-        await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump runs", every_s=0.01)
-        time.sleep(0.15)
-        os.kill(caught[0], signal.SIGSTOP)
-        return caught[0], parent(caught[0])
+        await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump is at work", every_s=0.005)
+        (backend,) = [pid for pid in descendants(self.cluster.pid) if b" COPY" in command_line(pid)]
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            yield caught[0], parent(caught[0])
+        finally:
+            os.kill(backend, signal.SIGCONT)
 
 
 def await_true(condition: Any, within_s: float, what: str, every_s: float = 0.3) -> None:
@@ -79,8 +84,16 @@ def await_true(condition: Any, within_s: float, what: str, every_s: float = 0.3)
 
 
 def dumping() -> list[int]:
-    """The pg_dump processes below us."""
-    return [pid for pid in descendants(os.getpid()) if command_line(pid).partition(b"\0")[0].endswith(b"/pg_dump")]
+    """The pg_dump processes below us that have written something."""
+    found = [pid for pid in descendants(os.getpid()) if command_line(pid).partition(b"\0")[0].endswith(b"/pg_dump")]
+    return [pid for pid in found if written_bytes(pid) > 1 << 20]
+
+
+def written_bytes(pid: int) -> int:
+    with suppress(OSError):
+        counters = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+        return int(counters["wchar"])
+    return 0
 
 
 def command_line(pid: int) -> bytes:
@@ -146,11 +159,11 @@ def airflow(pg18: Cluster, site: Site) -> Iterator[Airflow]:
 def test_killed_dump_converges_to_one_restore_point(airflow: Airflow) -> None:
     """Kill -9 of the task in the midst of its dump: the retry finishes the same restore point, nothing else is left."""
     run = airflow.trigger()
-    dump, task = airflow.catch_dump()
-    assert airflow.task(run, "dump")["pid"] == task
-    assert all(CANARY.encode() not in command_line(pid) for pid in descendants(os.getpid()))
-    os.kill(task, signal.SIGKILL)
-    await_true(lambda: not is_alive(dump), 10, "pg_dump dies with its task")
+    with airflow.caught_dump() as (dump, task):
+        assert airflow.task(run, "dump")["pid"] == task
+        assert all(CANARY.encode() not in command_line(pid) for pid in descendants(os.getpid()))
+        os.kill(task, signal.SIGKILL)
+        await_true(lambda: not is_alive(dump), 10, "pg_dump dies with its task")
     assert airflow.site.ids() == []
 
     await_true(lambda: airflow.api.get(run)["state"] in ("success", "failed"), 240, "the run ends")
@@ -169,9 +182,9 @@ def test_task_that_a_person_fails_ends_soon_and_leaves_no_restore_point(airflow:
     """Marked as failed in the UI, the task ends within seconds, and its pg_dump with it."""
     before = airflow.site.ids()
     run = airflow.trigger()
-    dump, task = airflow.catch_dump()
-    airflow.api.patch(f"{run}/taskInstances/dump", {"new_state": "failed"})
-    await_true(lambda: not is_alive(task) and not is_alive(dump), 30, "task and pg_dump end")
+    with airflow.caught_dump() as (dump, task):
+        airflow.api.patch(f"{run}/taskInstances/dump", {"new_state": "failed"})
+        await_true(lambda: not is_alive(task) and not is_alive(dump), 30, "task and pg_dump end")
     await_true(lambda: airflow.api.get(run)["state"] == "failed", 60, "the run fails")
     assert airflow.site.ids() == before
 
@@ -186,7 +199,7 @@ def test_page_of_a_run_is_shown_to_those_who_may_see_it(airflow: Airflow) -> Non
     with urllib.request.urlopen(urllib.request.Request(page, headers={"Authorization": f"Bearer {token}"})) as answer:
         text = answer.read().decode()
     assert airflow.site.ids()[0] in text
-    assert "120,000" in text
+    assert "300,000" in text
     assert "The restore point is committed" in text
 
 

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from holdfast_embedded.seaweedfs import SeaweedFS
 
 INCLUDE = Path(__file__).parents[2] / "include"
@@ -46,9 +47,7 @@ print(json.dumps({"put": written - begun, "get": peak() - begun}))
 
 @pytest.mark.parametrize("piece_bytes", [64 << 10, MIB])
 @pytest.mark.parametrize("kind", ["local", "s3"])
-def test_memory_stays_small(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str, piece_bytes: int
-) -> None:
+def test_memory_stays_small(request: pytest.FixtureRequest, tmp_path: Path, kind: str, piece_bytes: int) -> None:
     """300 MiB pass through with less than 120 MiB more than nothing takes."""
     url, connection = f"file://{tmp_path}/store", None
     if kind == "s3":
@@ -66,10 +65,9 @@ def test_memory_stays_small_in_large_parts(request: pytest.FixtureRequest) -> No
 
 def _bucket(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
     seaweed: SeaweedFS = request.getfixturevalue("seaweed")
-    bucket = request.getfixturevalue("bucket")
     connection = seaweed.connection("memory")
     fields = ("conn_id", "conn_type", "login", "password", "extra")
-    return f"s3://{bucket}/memory", {name: getattr(connection, name) for name in fields}
+    return request.getfixturevalue("s3_store").url, {name: getattr(connection, name) for name in fields}
 
 
 def _measure(url: str, connection: dict[str, object] | None, piece_bytes: int, hint: int | None) -> dict[str, int]:

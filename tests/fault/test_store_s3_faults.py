@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from holdfast_embedded.seaweedfs import SeaweedFS
-from store_contract import LARGE, keys_of, large_pieces
-from tcp_proxy import TcpProxy
 
 from holdfast.errors import ObjectExists, ObjectMissing, StoreError
 from holdfast.storage.objects import ObjectStore
 from holdfast.storage.opening import open_store
 from holdfast.storage.protocol import Store
 from holdfast.values.connection import Connection
+from holdfast_embedded.seaweedfs import SeaweedFS
+from store_contract import LARGE, keys_of, large_pieces
+from tcp_proxy import TcpProxy
 
 CANARY = "canary5ecretKeyThatNobodyMayRead"
 

@@ -26,9 +26,10 @@ HEADER = """\
 ;
 """
 
-LISTING = f"""{HEADER}2839; 0 0 ENCODING - ENCODING 
+NOBODY = ""
+LISTING = f"""{HEADER}2839; 0 0 ENCODING - ENCODING {NOBODY}
 8; 2615 16624 SCHEMA - my schema some owner
-2; 3079 16385 EXTENSION - hstore 
+2; 3079 16385 EXTENSION - hstore {NOBODY}
 982; 1247 16621 TYPE public mood some owner
 349; 1255 16687 FUNCTION public f() some owner
 225; 1259 16637 TABLE my schema order items ü"x some owner
@@ -109,12 +110,12 @@ def test_schemas_named_like_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", HEADER + "no entry\n", LISTING.replace("; Dumped by", "; Made by"), "1; 0 0 NOVELTY x"]
+    "text", ["", HEADER + "no entry\n", LISTING.replace("Dumped by", "Made by"), "1; 0 0 NOVELTY x"]
 )
 def test_what_is_not_understood_is_refused(text: str) -> None:
     """A listing that we cannot read proves nothing."""
     with pytest.raises(IntegrityError, match="archive listing"):
-        parse(text.replace("Dumped by pg_dump version", "else") if text == LISTING else text)
+        parse(text)
 
 
 def test_equal_to_the_snapshot() -> None:
@@ -167,10 +168,9 @@ def test_foreign_keys_only_among_chosen_tables() -> None:
 
 
 def test_partitions_come_with_their_table() -> None:
-    """The partition alone comes without being attached; its parent's definition is not its own."""
+    """A partition alone is a table like others, attached to nothing."""
     assert {"TABLE public parted_1", "TABLE DATA public parted_1", "TABLE ATTACH public parted_1"} <= chosen("parted")
-    assert chosen("parted_1") >= {"TABLE public parted_1", "TABLE DATA public parted_1"}
-    assert "TABLE ATTACH public parted_1" not in chosen("parted_1")
+    assert chosen("parted_1") == {"TABLE public parted_1", "TABLE DATA public parted_1"}
 
 
 def test_inherited_definition_comes_without_rows() -> None:

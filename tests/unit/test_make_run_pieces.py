@@ -156,7 +156,11 @@ def test_last_error_of_a_task_is_told_in_one_line(tmp_path: Path) -> None:
     log.parent.mkdir(parents=True)
     records = [
         {"level": "error", "event": "an earlier error"},
-        {"level": "error", "event": "Task failed", "error_detail": [{"exc_type": "E", "exc_value": "table t:\n refused"}]},
+        {
+            "level": "error",
+            "event": "Task failed",
+            "error_detail": [{"exc_type": "E", "exc_value": "table t:\n refused"}],
+        },
         {"level": "info", "event": "the end"},
     ]
     log.write_text("plain text\n" + "\n".join(map(json.dumps, records)) + "\n{half")
@@ -196,6 +200,7 @@ def test_servers_that_do_not_end_when_asked_are_killed_with_their_children(tmp_p
     end_all(servers, 0.2)
     with pytest.raises(PermanentError, match="killed by signal 9"):
         servers[0].require()
-    assert not Path(f"/proc/{child.read_text().strip()}").exists() or "Z" in Path(
-        f"/proc/{child.read_text().strip()}/stat"
-    ).read_text().rpartition(")")[2]
+    assert (
+        not Path(f"/proc/{child.read_text().strip()}").exists()
+        or "Z" in Path(f"/proc/{child.read_text().strip()}/stat").read_text().rpartition(")")[2]
+    )

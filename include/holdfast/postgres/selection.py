@@ -12,9 +12,6 @@ from holdfast.postgres.tablenames import TableName, Wanted, parse_name, table_na
 
 _TABLES = ("TABLE", "FOREIGN TABLE")
 
-# They join a partition or an index to its parent, so the child follows the parent, not the other way round.
-_ATTACHMENTS = ("TABLE ATTACH", "INDEX ATTACH")
-
 # What belongs to a table and comes with it. Not here: views, rules, publications, subscriptions.
 _PARTS = (
     "TABLE DATA", "DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "INDEX ATTACH",
@@ -98,6 +95,11 @@ class _Graph:
         for entry in listing.entries:
             for needed in entry.depends_on:
                 self._dependants.setdefault(needed, set()).add(entry.dump_id)
+        self._parents = {
+            child: set(attachment.depends_on) - {child}
+            for attachment in listing.of_kind("TABLE ATTACH")
+            if (child := self._child(attachment)) is not None
+        }
 
     def with_partitions(self, tables: set[int]) -> set[int]:
         """The tables and, for partitioned ones, the partitions of every level."""
@@ -124,12 +126,16 @@ class _Graph:
         return found
 
     def needed_by(self, ids: set[int]) -> set[int]:
-        """Everything that the entries need, directly or not, beyond themselves."""
+        """Everything that the entries need, directly or not, beyond themselves.
+
+        A partition is made as a table by itself and attached later: it does not need its parent.
+        """
         found: set[int] = set()
         waiting = list(ids)
         while waiting:
-            for needed in self._entries[waiting.pop()].depends_on:
-                if needed in self._entries and needed not in found and needed not in ids:
+            id = waiting.pop()
+            for needed in set(self._entries[id].depends_on) - self._parents.get(id, set()) - found - ids:
+                if needed in self._entries:
                     found.add(needed)
                     waiting.append(needed)
         return found

@@ -50,9 +50,13 @@ def connect(target: Target, *, autocommit: bool = True) -> Session:
     DatabaseError where the server refuses otherwise.
     """
     session = open_session(target)
-    with translated(target, "setting up the session"):
-        session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
-        session.autocommit = autocommit
+    try:
+        with translated(target, "setting up the session"):
+            session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
+            session.autocommit = autocommit
+    except BaseException:
+        session.close()
+        raise
     return session
 
 

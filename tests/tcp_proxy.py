@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from types import TracebackType
@@ -12,10 +13,11 @@ _PIECE = 64 << 10
 
 
 class TcpProxy:
-    """Passes bytes on to ``target_port`` of 127.0.0.1 and back, until told otherwise."""
+    """Passes bytes on to ``target_port`` of 127.0.0.1 and back, until told otherwise; with ``tls`` it ends that."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._target = ("127.0.0.1", target_port)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._open: set[socket.socket] = set()
@@ -67,6 +69,7 @@ class TcpProxy:
                 client.close()
                 continue
             try:
+                client = client if self._tls is None else self._tls.wrap_socket(client, server_side=True)
                 server = socket.create_connection(self._target)
             except OSError:
                 client.close()

@@ -10,7 +10,7 @@ state=$(cd "$1" && pwd -P)
 venv=$state/venv
 stamp=$state/venv.stamp       # what the finished venv was made from
 building=$state/venv.building # stands while a venv is being made: one left behind is not to be trusted
-needed_kib=2500000
+needed_kib=2000000
 
 lacks() {
     echo "holdfast: $*" >&2

@@ -21,20 +21,32 @@ echo "installing uv into $state/uv" >&2
 mkdir -p "$state/logs"
 log=$state/logs/uv.log
 : >"$log"
-rm -rf "$state/uv.new"
-# --target is allowed even where pip calls its environment externally managed, and touches nothing outside.
-for python in python3 python "$HOME"/.pyenv/versions/*/bin/python3 /usr/bin/python3 /usr/local/bin/python3; do
-    if "$python" -m pip --version >/dev/null 2>&1; then
-        if "$python" -m pip install --quiet --only-binary :all: --require-hashes -r "$pinned" \
-            --target "$state/uv.new" >>"$log" 2>&1 && runs "$state/uv.new/bin/uv"; then
-            rm -rf "$state/uv"
-            mv "$state/uv.new" "$state/uv"
-            echo "$state/uv/bin/uv"
-            exit 0
+
+# With any Python that has pip. --target is allowed even where pip calls its environment externally managed, and
+# touches nothing outside.
+install_uv() {
+    for python in python3 python "$HOME"/.pyenv/versions/*/bin/python3 /usr/bin/python3 /usr/local/bin/python3; do
+        if "$python" -m pip --version >/dev/null 2>&1; then
+            rm -rf "$state/uv.new"
+            "$python" -m pip install --quiet --only-binary :all: --require-hashes -r "$pinned" \
+                --target "$state/uv.new" >>"$log" 2>&1 && runs "$state/uv.new/bin/uv" && return 0
+            reason="pip says: $(grep -v '^ *$' "$log" | tail -n 1)"
         fi
-        reason=$(grep -v '^ *$' "$log" | tail -n 1)
-    fi
-done
-rm -rf "$state/uv.new"
-echo "holdfast: needs uv: not on PATH, and ${reason:-no Python here has pip to install it with}; see $log" >&2
-exit 1
+    done
+    return 1
+}
+
+reason="no Python here has pip to install it with"
+if ! install_uv && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3-pip; } \
+        >>"$log" 2>&1 || true
+    install_uv || true
+fi
+if ! runs "$state/uv.new/bin/uv"; then
+    rm -rf "$state/uv.new"
+    echo "holdfast: needs uv: it is not on PATH, and $reason; see $log" >&2
+    exit 1
+fi
+rm -rf "$state/uv"
+mv "$state/uv.new" "$state/uv"
+echo "$state/uv/bin/uv"

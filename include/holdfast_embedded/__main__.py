@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
 
 def _stay(stack: Stack) -> None:
     """Watch the servers until someone asks to stop."""
-    say(f"command line: . {stack.shell_file} && holdfast list dags/coursepedia.yaml production")
+    say(f"command line: . {shlex.quote(str(stack.shell_file))} && holdfast list dags/coursepedia.yaml production")
     say("Ctrl-C stops everything; databases, backups and keys stay in .holdfast")
     try:
         while True:

@@ -167,3 +167,18 @@ def test_missing_policy_names_the_file(tmp_path: Path) -> None:
     """A module without its policy cannot protect anything, and says so."""
     with pytest.raises(PolicyError, match=r"alone\.yaml"):
         protect(str(tmp_path / "alone.py"))
+
+
+def test_shipped_policies_make_their_dags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow reads one module for each app in dags/, and passes over the modules that build the DAGs."""
+    monkeypatch.setenv("HOLDFAST_KEYS", "/srv/keys")
+    monkeypatch.setenv("HOLDFAST_STATE", "/srv/state")
+    found = DagBag(str(Path(__file__).parents[2] / "dags"))
+    assert found.import_errors == {}
+    assert sorted(Path(stat.file).name for stat in found.dagbag_stats) == ["campustrack.py", "coursepedia.py"]
+    assert {
+        "campustrack-development.nightly",
+        "campustrack-production.nightly",
+        "campustrack-staging.nightly",
+        "coursepedia-production.nightly",
+    } <= set(found.dags)

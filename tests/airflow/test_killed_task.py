@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -49,6 +50,7 @@ class Airflow:
 
     api: AirflowApi
     url: str
+    password: str
     logs: Path
     cluster: Cluster
     site: Site
@@ -150,7 +152,7 @@ def airflow(pg18: Cluster, site: Site) -> Iterator[Airflow]:
         url = f"http://127.0.0.1:{port}"
         api = AirflowApi(url, ADMIN, secrets.admin_password)
         await_healthy(api, servers)
-        yield Airflow(api, url, state.logs, pg18, site)
+        yield Airflow(api, url, secrets.admin_password, state.logs, pg18, site)
     finally:
         end_all(servers, 10)
         execute(pg18.url(), f"DROP DATABASE {DATABASE} WITH (FORCE)")
@@ -176,6 +178,8 @@ def test_killed_dump_converges_to_one_restore_point(airflow: Airflow) -> None:
         below + name for name in ("database.dump.age", "globals.sql.age", "manifest.json", "manifest.sig")
     ]
     assert airflow.site.json("verify", str(airflow.site.policy_file), "production", id)
+    (event,) = airflow.api.get("assets/events")["asset_events"]
+    assert (event["name"], event["extra"]["restore_point"]) == ("shop-production.restore-points", id)
 
 
 def test_task_that_a_person_fails_ends_soon_and_leaves_no_restore_point(airflow: Airflow) -> None:
@@ -195,7 +199,10 @@ def test_page_of_a_run_is_shown_to_those_who_may_see_it(airflow: Airflow) -> Non
     page = f"{airflow.url}/holdfast/runs/{segment(run['dag_id'])}/{segment(run['dag_run_id'])}"
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(page)
-    token = airflow.api._token
+    login = json.dumps({"username": ADMIN, "password": airflow.password}).encode()
+    asked = urllib.request.Request(f"{airflow.url}/auth/token", login, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked) as answer:
+        token = json.load(answer)["access_token"]
     with urllib.request.urlopen(urllib.request.Request(page, headers={"Authorization": f"Bearer {token}"})) as answer:
         text = answer.read().decode()
     assert airflow.site.ids()[0] in text

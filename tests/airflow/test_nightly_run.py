@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -234,6 +235,15 @@ def test_operators_run_one_by_one(steps: Steps) -> None:
             facts = operator(task_id="step", restore_point=id, **steps.place).execute(steps.context)
             assert (facts["restore_point"], facts["rows"]) == (id, 2000)
     assert ExpireOperator(task_id="expire", **steps.place).execute(steps.context)["kept"] == 1
+
+
+def test_label_stands_in_the_manifest(steps: Steps, tmp_path: Path) -> None:
+    """As the operator was given it, from a DAG's form for example."""
+    id = steps.open(restore_point_label="pre-deploy-2026.11.3")
+    for operator in (DumpOperator, VerifyListOperator, ManifestOperator):
+        operator(task_id="step", restore_point=id, **steps.place).execute(steps.context)
+    (manifest,) = tmp_path.rglob("manifest.json")
+    assert json.loads(manifest.read_text())["label"] == "pre-deploy-2026.11.3"
 
 
 def test_step_out_of_order_fails_at_once(steps: Steps) -> None:

@@ -115,6 +115,11 @@ def test_joined_pieces_are_the_same_bytes(pieces: list[bytes]) -> None:
             403,
             "the store answered 403 AccessDenied: Not for you",
         ),
+        (
+            "status code: 404: <Code>ContainerNotFound</Code><Message>It is not there.\nRequestId:1-2</Message>",
+            404,
+            "the store answered 404 ContainerNotFound: It is not there",
+        ),
         ("kind: ConnectionRefused, message: ...", None, "connection refused"),
         ("error sending request for url (https://h/c?sig=canary)", None, "the request failed (Exception)"),
         ("dns error: failed to lookup address", None, "its host name cannot be resolved"),

@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from fix_postgres import execute
 
+from fix_postgres import execute
 from holdfast_embedded.postgres import Cluster
 
 PROJECT = Path(__file__).parents[2]
@@ -33,6 +33,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.taken_ports: set[int] = set()
         shutil.copytree(
             PROJECT, folder, ignore=shutil.ignore_patterns(".git", ".holdfast", "__pycache__"), symlinks=True
         )
@@ -96,6 +97,7 @@ def first(copy: Copy) -> str:
         for port in USUAL_PORTS:
             with suppress(OSError):  # somebody else holds it already
                 taken.enter_context(socket.create_server(("127.0.0.1", port)))
+                copy.taken_ports.add(port)
         status = copy.start("ONCE=1").wait(timeout=900)
     assert status == 0, copy.said()
     return copy.said()
@@ -109,7 +111,7 @@ def test_first_run_backs_up_every_environment(copy: Copy, first: str) -> None:
     password = (copy.state / "secrets/admin_password").read_text()
     login = re.search(r"^Airflow: http://127\.0\.0\.1:(\d+)   user admin, password (\w+)$", first, re.MULTILINE)
     assert login is not None
-    assert int(login[1]) not in USUAL_PORTS
+    assert int(login[1]) not in copy.taken_ports
     assert login[2] == password
     assert copy.processes() == set()
 
@@ -138,7 +140,8 @@ def test_second_run_reuses_the_state_until_it_is_interrupted(copy: Copy, first: 
     """An own database replaces a demo one, another one fails by name, a third run is refused, Ctrl-C ends all."""
     password = "p@:/%#? w"
     own = pg18.create_database("own_database")
-    execute(own, "CREATE TABLE t AS SELECT generate_series(1, 4321) AS n")
+    # Not much smaller than what it replaces, which would be taken for the wrong database.
+    execute(own, "CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 4321) AS n")
     execute(pg18.url(), f"CREATE ROLE own LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data")
     chosen = {
         "AIRFLOW_CONN_CAMPUSTRACK_DEVELOPMENT_DB": pg18.url("own_database", "own", password).replace(
@@ -152,8 +155,8 @@ def test_second_run_reuses_the_state_until_it_is_interrupted(copy: Copy, first: 
         await_true(lambda: "Ctrl-C stops everything" in copy.said() or run.poll() is not None, copy, 600)
         said = copy.said()
         taken = {title: rows for title, _, _, rows, _ in LINE.findall(said)}
+        assert set(taken) == set(ENVIRONMENTS) - {"campustrack staging"}, said
         assert taken["campustrack development"] == "4,321"
-        assert set(taken) == set(ENVIRONMENTS) - {"campustrack staging"}
         failures = [line for line in said.splitlines() if line.startswith("failed: ")]
         assert len(failures) == 1
         assert failures[0].startswith("failed: campustrack staging: ")

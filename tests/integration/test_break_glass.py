@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from fix_environment import PROJECT, MakeSite, Site
 from fix_postgres import execute, rows
 from holdfast_embedded.postgres import Cluster

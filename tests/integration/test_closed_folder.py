@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fix_postgres import FAST, rows
 
+from fix_postgres import FAST, rows
 from holdfast.postgres.wheel import wheel_folder
 from holdfast_embedded.postgres import Cluster
 

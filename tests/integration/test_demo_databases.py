@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from fix_postgres import execute, rows
 
+from fix_postgres import execute, rows
 from holdfast_embedded.demo.databases import BACKUP_ROLE, DEMO_DATABASES, load_demo_databases
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.postgres import Cluster

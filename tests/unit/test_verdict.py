@@ -157,6 +157,15 @@ def test_what_does_not_fit_together_fails(voices: list[str], status: int) -> Non
     assert not judge(voices, status).passed
 
 
+def test_findings_quote_no_rows_and_no_secrets() -> None:
+    """The server's details may hold both; a secret that is a word of pg_restore's own disturbs nothing."""
+    text = (
+        'COPY failed for table "t": ERROR:  duplicate key\nDETAIL:  Key (email)=(a@b) exists\nCONTEXT:  COPY t, line 1'
+    )
+    verdict = judge([error(text) + ignored(1)], 1, secrets=("error", "duplicate"))
+    assert [finding.message for finding in verdict.findings] == ['COPY failed for table "t": ERROR: *** key']
+
+
 def test_cut_output_fails() -> None:
     """What was not seen was not classified."""
     assert not judge([""], 0, was_cut=True).passed

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-import zstandard
-
-from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, IntegrityError, UsageError
+from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, UsageError
 from holdfast.postgres.binaries import Client
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.dsn import dbname_argument
+from holdfast.postgres.outer_zstd import compressed, decompressed
 from holdfast.postgres.snapshot import ExportedSnapshot
 from holdfast.postgres.stderr import is_connection_loss, is_permission
 from holdfast.process.child import ChildFailed, Command, base_environment, stream
@@ -22,7 +21,6 @@ PLAIN = "custom"
 OUTER_ZSTD = "custom+zstd"
 
 _LEVEL = 1
-_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot) -> ByteStream:
         f"--snapshot={snapshot.snapshot_id}",
     )
     pieces = _output(argv, snapshot.target)
-    yield from pieces if plan.format == PLAIN else _compressed(pieces)
+    yield from pieces if plan.format == PLAIN else compressed(pieces, _LEVEL)
 
 
 def globals_stream(client: Client, target: Target) -> ByteStream:
@@ -85,45 +83,23 @@ def archive_pieces(format: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     if format == PLAIN:
         return iter(pieces)
     if format == OUTER_ZSTD:
-        return _decompressed(pieces)
+        return decompressed(pieces)
     raise UsageError(f"archive format {format!r}: not one of {PLAIN}, {OUTER_ZSTD}")
 
 
 def _output(argv: tuple[str, ...], target: Target) -> ByteStream:
     environment = base_environment() | target.environment()
-    try:
-        with stream(Command(argv, environment, target.secrets)) as child:
+    with stream(Command(argv, environment, target.secrets)) as child:
+        try:
             yield from child
-    except ChildFailed as error:
-        raise _explained(error, target) from error
+        except ChildFailed as error:
+            raise _explained(error, child.heard, target) from error
 
 
-def _explained(error: ChildFailed, target: Target) -> HoldfastError:
+def _explained(error: ChildFailed, heard: str, target: Target) -> HoldfastError:
     message = f"{target.describe()}: {error.message}"
-    if is_connection_loss(error.stderr):
+    if is_connection_loss(heard):
         return DatabaseUnavailable(message)
-    if is_permission(error.stderr):
+    if is_permission(heard):
         return DatabaseError(message, hint="`holdfast doctor` names everything that the role may not read.")
     return ChildFailed(message, status=error.status, stderr=error.stderr)
-
-
-def _compressed(pieces: Iterable[bytes]) -> ByteStream:
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
-    for piece in pieces:
-        squeezed = compressor.compress(piece)
-        if squeezed:
-            yield squeezed
-    yield compressor.flush()
-
-
-def _decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor().decompressobj(write_size=_PIECE_BYTES)
-    try:
-        for piece in pieces:
-            if decompressor.eof:
-                raise IntegrityError("archive: bytes after the end of its zstd frame")
-            yield decompressor.decompress(piece)
-    except zstandard.ZstdError as error:
-        raise IntegrityError(f"archive: damaged zstd frame: {error}") from error
-    if not decompressor.eof:
-        raise IntegrityError("archive: its zstd frame is cut off")

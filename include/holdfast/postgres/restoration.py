@@ -32,7 +32,7 @@ def restore_file(
         descriptors = (archive, toc) if toc is not None else (archive,)
         argv = (*_argv(client, target, toc), f"--jobs={jobs}", f"/proc/self/fd/{archive}")
         finished = run(Command(argv, _environment(target), target.secrets, descriptors), stderr=_voices())
-    return _verdict(finished, selection)
+    return _verdict(finished, target, selection)
 
 
 def restore_pipe(
@@ -46,7 +46,7 @@ def restore_pipe(
         descriptors = (toc,) if toc is not None else ()
         command = Command(_argv(client, target, toc), _environment(target), target.secrets, descriptors)
         finished = run(command, stdin=pieces, drain=True, stderr=_voices())
-    return _verdict(finished, selection)
+    return _verdict(finished, target, selection)
 
 
 @contextlib.contextmanager
@@ -118,6 +118,11 @@ def _toc(selection: Selection | None) -> Iterator[int | None]:
         yield file.fileno()
 
 
-def _verdict(finished: Finished, selection: Selection | None) -> Verdict:
-    supporting = selection.supporting if selection else frozenset[int]()
-    return judge(finished.voices, finished.status, supporting=supporting, was_cut=finished.was_cut)
+def _verdict(finished: Finished, target: Target, selection: Selection | None) -> Verdict:
+    return judge(
+        finished.voices,
+        finished.status,
+        supporting=selection.supporting if selection else frozenset(),
+        was_cut=finished.was_cut,
+        secrets=target.secrets,
+    )

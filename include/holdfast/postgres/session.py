@@ -113,13 +113,14 @@ def translated(target: Target, doing: str) -> Iterator[None]:
 
 def _refused(error: psycopg.Error, target: Target) -> HoldfastError:
     """Why no session came about."""
+    heard = str(error)
     said = _said(error, target)
     where = target.describe()
-    if _NO_DATABASE.search(said):
+    if _NO_DATABASE.search(heard):
         return DatabaseMissing(f"{where}: {said}", hint="Create the database, or correct its name in the connection.")
-    if _NO_HOST.search(said) and not _TEMPORARY_NAME.search(said):
+    if _NO_HOST.search(heard) and not _TEMPORARY_NAME.search(heard):
         return UsageError(f"{where}: {said}", hint="Correct the host in the connection.")
-    if _WRONG_LOGIN.search(said) and "Connection refused" not in said:
+    if _WRONG_LOGIN.search(heard) and "Connection refused" not in heard:
         return UsageError(f"{where}: {said}", hint="Correct user, password or sslmode in the connection.")
     return DatabaseUnavailable(f"{where}: {said}", hint="Is the server up, and reachable from this machine?")
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from holdfast.errors import RestoreError
 from holdfast.postgres.complaints import HINTS, Kind, classify, is_set_up
 from holdfast.postgres.restore_log import Log, Message, read_log
+from holdfast.process.redaction import redact
 
 _SHOWN = 3
+_DETAILS = re.compile(r"\n(?:DETAIL|CONTEXT|STATEMENT):.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,29 @@ class Verdict:
 
 
 def judge(
-    voices: Sequence[str], status: int, *, supporting: frozenset[int] = frozenset(), was_cut: bool = False
+    voices: Sequence[str],
+    status: int,
+    *,
+    supporting: frozenset[int] = frozenset(),
+    was_cut: bool = False,
+    secrets: Sequence[str] = (),
 ) -> Verdict:
     """Judge a pg_restore --verbose of that exit status by what each of its processes wrote, the leader first.
 
     Errors in ``supporting`` entries (dump ids that came along with chosen tables) are only warnings.
-    ``was_cut`` says that not everything is known.
+    ``was_cut`` says that not everything is known. ``secrets`` are masked in what the findings quote.
     """
     logs = [read_log(voice) for voice in voices]
-    findings = [_finding(message, supporting) for log in logs for message in log.messages]
+    findings = [_finding(message, supporting, secrets) for log in logs for message in log.messages]
     return Verdict((*findings, *_contradictions(logs, status, was_cut)))
 
 
-def _finding(message: Message, supporting: frozenset[int]) -> Finding:
+def _finding(message: Message, supporting: frozenset[int], secrets: Sequence[str]) -> Finding:
     kind, reason = classify(message)
     if kind in _FORGIVABLE and message.dump_id in supporting:
         kind, reason = Kind.SUPPORTING, f"only comes along with the chosen tables; {reason}"
     where = (None, None) if is_set_up(message) else (message.dump_id, message.entry)
-    return Finding(kind, _one_line(message.text), reason, *where)
+    return Finding(kind, _shown(message.text, secrets), reason, *where)
 
 
 _FORGIVABLE = frozenset(Kind) - {Kind.BENIGN, Kind.CONNECTION_LOST, Kind.OUT_OF_SPACE}
@@ -117,6 +124,7 @@ def _unexplained(message: str, reason: str) -> Finding:
     return Finding(Kind.UNCLASSIFIED, message, reason)
 
 
-def _one_line(text: str, limit: int = 300) -> str:
-    line = re.sub(r"\s+", " ", text).strip()
+def _shown(text: str, secrets: Sequence[str], limit: int = 300) -> str:
+    """One line without the server's details, which may quote rows of the application."""
+    line = re.sub(r"\s+", " ", redact(_DETAILS.sub("", text), secrets)).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -76,6 +76,11 @@ class ChildStream(Iterator[bytes]):
         """The end of what the child wrote to stderr, secrets masked."""
         return self._child.stderr
 
+    @property
+    def heard(self) -> str:
+        """The same unmasked: to be judged, not shown. A secret may be a word that the judgement looks for."""
+        return "".join(self._child.voices)
+
     def close(self) -> None:
         """End the child if it still runs; more calls do nothing."""
         self._child.end()
@@ -99,20 +104,16 @@ def stream(command: Command) -> ChildStream:
 class Finished:
     """A program that ended: its exit status (negative: the signal), its output, what it said.
 
-    ``voices`` holds stderr, by process where the listener tells processes apart; ``was_cut`` where it said
-    more than was kept.
+    ``stderr`` has secrets masked. ``voices`` is the same unmasked, to be judged and not shown, by process
+    where the listener tells processes apart; ``was_cut`` where it said more than was kept.
     """
 
     name: str
     status: int
     stdout: bytes
-    voices: tuple[str, ...]
+    stderr: str
     was_cut: bool
-
-    @property
-    def stderr(self) -> str:
-        """All that it said."""
-        return "".join(self.voices)
+    voices: tuple[str, ...] = field(repr=False)
 
     def require(self) -> Finished:
         """Itself when the status is 0; raises ChildFailed otherwise."""
@@ -148,7 +149,7 @@ def run(
         finally:
             child.end()
         output.seek(0)
-        return Finished(command.name, status, output.read(), child.voices, listener.was_cut)
+        return Finished(command.name, status, output.read(), child.stderr, listener.was_cut, child.voices)
 
 
 def _feed(child: Child, pieces: Iterable[bytes], drain: bool) -> None:

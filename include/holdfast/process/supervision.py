@@ -84,14 +84,13 @@ class Child:
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """What its listener kept of stderr, secrets masked; empty where stderr went elsewhere."""
-        texts = self._listener.texts() if self._listener is not None else ()
-        return tuple(redact(text, self._command.secrets) for text in texts)
+        """What its listener kept of stderr, unmasked: to be judged, not shown. Empty where stderr went elsewhere."""
+        return self._listener.texts() if self._listener is not None else ()
 
     @property
     def stderr(self) -> str:
-        """The same in one text."""
-        return "".join(self.voices)
+        """The same in one text, secrets masked."""
+        return redact("".join(self.voices), self._command.secrets)
 
     def is_running(self) -> bool:
         """Has it not been reaped yet?"""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 # well-known places are read from it and nothing else is passed on.
 _STATUS = re.compile(r"status(?: code)?: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<]{1,300})")
+_MESSAGE = re.compile(r"<Message>([^<]{1,300}?)(?:[.\s]*(?:<|RequestId:|\\n)|$)", re.DOTALL)
 _PART = re.compile(r"[?&](?:partNumber=|comp=block(?!list))")
 _TRANSPORT = (
     ("ConnectionRefused", "connection refused"),
     ("dns error", "its host name cannot be resolved"),
-    ("certificate", "its TLS certificate is not trusted"),
+    ("InvalidCertificate", "its TLS certificate is not trusted"),
+    ("InvalidContentType", "it does not speak TLS"),
     ("TimedOut", "no answer in time"),
     ("Timeout", "no answer in time"),
     ("Unreachable", "the network is unreachable"),
@@ -29,6 +30,7 @@ _HINTS = {
     **dict.fromkeys(_NO_BUCKET, "Create the bucket, or correct the store's url in the policy."),
     "SignatureDoesNotMatch": "Check the secret key in the password of the store's connection.",
     "AuthenticationFailed": "Check the account key or signature in the store's connection.",
+    "AuthorizationFailure": "Check the account key or signature in the store's connection.",
     "InvalidAccessKeyId": "Check the access key in the login of the store's connection.",
     "AccessDenied": "The store's credentials need the rights to read, write, list and delete below its url.",
     "AuthorizationPermissionMismatch": "The store's credentials need the rights to read, write, list and delete.",
@@ -46,6 +48,7 @@ _STATUS_HINTS = {
     507: _HINTS["QuotaExceeded"],
 }
 _UNREACHED = "Check that the store runs, and endpoint_url in the extra of its connection."
+_UNTRUSTED = "Name a file with the certificate of its authority as verify in the extra of the store's connection."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,14 @@ class Answer:
             return cls(None, None, _transport_reason(text, type(error).__name__), is_about_part)
         message = _MESSAGE.search(text)
         words = [f"the store answered {status[1]}", *([code[1]] if code else [])]
-        said = f": {' '.join(message[1].split()).rstrip('.')}" if message else ""
+        said = f": {' '.join(message[1].split())}" if message else ""
         return cls(int(status[1]), code[1] if code else None, " ".join(words) + said, is_about_part)
 
     @property
     def hint(self) -> str | None:
         """What to do about it."""
         if self.status is None:
-            return _UNREACHED
+            return _UNTRUSTED if "certificate" in self.reason else _UNREACHED
         return _HINTS.get(self.code or "") or _STATUS_HINTS.get(self.status)
 
     @property

@@ -67,7 +67,7 @@ class Backend:
             return ObjectMissing(f"store {self.url}: {key} does not exist")
         if isinstance(error, obstore.exceptions.AlreadyExistsError):
             return ObjectExists(f"store {self.url}: {key} exists already and is not overwritten")
-        return StoreError(f"store {self.url}: cannot {act} {key or 'it'}: {answer.reason}", hint=answer.hint)
+        return StoreError(f"store {self.url}: cannot {act} {key or 'its root'}: {answer.reason}", hint=answer.hint)
 
     def inspected(self, key: str) -> GetResult:
         """The object's attributes and facts without its bytes; raises as obstore does.

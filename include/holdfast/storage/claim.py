@@ -10,6 +10,7 @@ atomic compare-and-swap. Time is measured by watching, never by comparing clocks
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LEASE_S = 2 * (LONG_S + RETRYING_S) + 80
 _POLL_S = 0.5
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -41,41 +44,57 @@ class Claim:
 
     def __init__(self, backend: Backend, key: str, writer: str, lease_s: float) -> None:
         self._backend = backend
+        self._key = key
         self._name = f"{key}.claim"
         self._writer = writer
         self._lease_s = lease_s
-        self._taken_at = 0.0
+        self._tried_at = 0.0
+        self._is_held = False
 
     def take(self, is_lost: Callable[[], bool]) -> bool:
         """Wait for the claim; False as soon as ``is_lost`` says that the key is taken. Raises as obstore does."""
         watch = _Watch(self._lease_s)
         while not is_lost():
-            self._taken_at = time.monotonic()
-            if self._create():
+            self._tried_at = time.monotonic()
+            self._is_held = self._create() or self._inherit(watch)
+            if self._is_held:
                 if not is_lost():
                     return True
                 self.release()
-                return False
-            held = self._held()
-            if held is None:
-                continue
-            if held.writer == self._writer or (watch.has_lapsed(held) and self._replace(held)):
-                return not is_lost()
-            time.sleep(_POLL_S)
         return False
 
     def await_others(self) -> None:
         """Return when nobody has the claim, or nobody who is alive."""
         watch = _Watch(self._lease_s)
         while (held := self._held()) is not None and not watch.has_lapsed(held):
-            time.sleep(_POLL_S)
+            self._pause(watch)
 
     def release(self) -> None:
-        """Give the claim up. After the lease it may be another's already, and is left alone."""
-        if time.monotonic() - self._taken_at < self._lease_s:
-            # What cannot be removed now lapses by itself; the object is stored and must not count as failed.
+        """Give the claim up, if we have it. After the lease it may be another's already, and is left alone."""
+        if self._is_held and time.monotonic() - self._tried_at < self._lease_s:
+            # What cannot be removed now lapses by itself; an object that is stored must not count as failed.
             with suppress(*FAILURES):
                 obstore.delete(self._backend.quick, self._name)
+        self._is_held = False
+
+    def _inherit(self, watch: _Watch) -> bool:
+        """Take over a claim that is our own, its answer lost, or one that has lapsed; else wait a moment."""
+        held = self._held()
+        if held is None:
+            return False
+        if held.writer == self._writer or (watch.has_lapsed(held) and self._replace(held)):
+            return True
+        self._pause(watch)
+        return False
+
+    def _pause(self, watch: _Watch) -> None:
+        if watch.is_new:
+            _log.warning(
+                "store %s: another writer is completing %s, or was killed then; waiting for up to %d s",
+                *(self._backend.url, self._key, self._lease_s),
+            )
+        watch.is_new = False
+        time.sleep(_POLL_S)
 
     def _create(self) -> bool:
         try:
@@ -118,6 +137,7 @@ class _Watch:
     """Tells when one and the same claim has been seen for as long as the lease."""
 
     def __init__(self, lease_s: float) -> None:
+        self.is_new = True
         self._lease_s = lease_s
         self._seen: _Held | None = None
         self._since = 0.0

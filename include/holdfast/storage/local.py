@@ -178,4 +178,4 @@ class LocalStore:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             hint = _HINTS.get(error.errno or 0)
-            raise StoreError(f"store {self.url}: cannot {act} {key or 'it'}: {reason}", hint=hint) from error
+            raise StoreError(f"store {self.url}: cannot {act} {key or 'its root'}: {reason}", hint=hint) from error

@@ -140,6 +140,7 @@ class ObjectStore:
             self._take(claim, key)
         except BaseException:
             upload.abandon()
+            claim.release()
             raise
         self._complete(upload, claim, key, writer)
         return size_bytes

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 
 from holdfast_airflow.failures import reported
 from holdfast_airflow.progress import LoggedProgress
 
 if TYPE_CHECKING:
     from holdfast.environment import Environment
+    from holdfast.values.ids import RestorePointId
 
 Facts = dict[str, Any]
 """Ids and small figures, for XCom and the run's page; never a path, a payload or a secret."""
@@ -56,3 +57,21 @@ class EngineOperator(BaseOperator):
         if self._is_working:
             self._is_working = False
             raise SystemExit("ended by SIGTERM")
+
+
+class StepOperator(EngineOperator):
+    """Base of the operators that do one step of a restore point that was opened."""
+
+    template_fields = ("restore_point",)
+
+    def __init__(self, *, restore_point: str | XComArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.restore_point = restore_point
+
+    @contextmanager
+    def step(self) -> Iterator[tuple[Environment, RestorePointId]]:
+        """The opened environment and the restore point's id, as ``engine`` gives it."""
+        from holdfast.values.ids import RestorePointId
+
+        with self.engine() as environment:
+            yield environment, RestorePointId.parse(str(self.restore_point))

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from airflow.sdk import Context
 
-from airflow.sdk import Context, XComArg
-
-from holdfast_airflow.operators.base import EngineOperator, Facts
+from holdfast_airflow.operators.base import Facts, StepOperator
 
 
-class VerifyListOperator(EngineOperator):
+class VerifyListOperator(StepOperator):
     """Decrypts the stored dump to its end, checks it, and compares its list with the tables of the snapshot."""
-
-    template_fields = ("restore_point",)
-
-    def __init__(self, *, restore_point: str | XComArg, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.restore_point = restore_point
 
     def execute(self, context: Context) -> Facts:
         """The step's facts; running it again finds or replaces what an earlier attempt left."""
         from holdfast.backup import verify_list
-        from holdfast.values.ids import RestorePointId
 
-        with self.engine() as environment:
-            id = RestorePointId.parse(str(self.restore_point))
+        with self.step() as (environment, id):
             return verify_list(environment, id, progress=self.progress()).as_json()

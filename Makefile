@@ -4,13 +4,23 @@ SHELL := /bin/sh
 STATE := .holdfast
 PYTHON := $(STATE)/venv/bin/python
 
-.PHONY: run test bench lint clean lock help prepare
+.PHONY: run round test bench lint clean lock help prepare
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
 
-run: ## Start everything, take one backup of each environment, stay up until Ctrl-C (ONCE=1: end after the backups)
-	@tools/bootstrap.sh $(STATE) && exec $(PYTHON) -m holdfast_embedded $(if $(ONCE),--once)
+# make ends with 2 for every recipe that failed, with 1 only where it was asked a question (-q) whose answer is no.
+# Asked so, it still runs the lines that begin with +, and `make run ONCE=1` ends with 1 when a backup failed.
+ifeq ($(MAKECMDGOALS),run)
+MAKEFLAGS += --question
+endif
+
+run: round ## Start everything, take one backup of each environment, stay up until Ctrl-C (ONCE=1: end after the backups)
+	$(if $(filter-out 0,$(file <$(STATE)/run.status)),@exit 1)
+
+round:
+	+@mkdir -p $(STATE) && echo 1 >$(STATE)/run.status && tools/bootstrap.sh $(STATE) && \
+	exec $(PYTHON) -m holdfast_embedded --status $(STATE)/run.status $(if $(ONCE),--once)
 
 prepare:
 	@tools/bootstrap.sh $(STATE)
@@ -19,7 +29,7 @@ lint: prepare ## Check style, types and the layers of imports
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(STATE)/venv/bin/lint-imports --cache-dir $(STATE)/cache/import-linter
+	PYTHONPATH=plugins:dags $(STATE)/venv/bin/lint-imports --cache-dir $(STATE)/cache/import-linter
 
 test: ## Run every check and every test; nothing must be started beforehand
 	@tools/test-programs.sh

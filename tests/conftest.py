@@ -6,7 +6,7 @@ from pathlib import Path
 # Hypothesis reads it when it is imported.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent.parent / ".holdfast/cache/hypothesis"))
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 pytest_plugins = ["fix_postgres", "fix_store", "fix_environment", "fix_compose"]
 

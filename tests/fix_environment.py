@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.environment import Environment, open_environment
 from holdfast.values.airflow_conn import EnvironmentConnections

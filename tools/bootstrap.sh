@@ -52,6 +52,9 @@ build() {
         lacks "cannot install the packages of requirements.txt ($reason); see $log"
     fi
     add_command
+    if server=$("$venv/bin/python" -c 'from holdfast.postgres.wheel import wheel_folder; print(wheel_folder())' 2>/dev/null); then
+        "$tools/server-libraries.sh" "$server"
+    fi
     wanted >"$stamp"
     rm -f "$building"
 }

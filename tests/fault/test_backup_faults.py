@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+
 from fix_environment import MakeSite, Site
 from holdfast.backup import run_backup
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from holdfast.crypto import age
 from holdfast.errors import NoIdentityMatch
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from fix_environment import MakeSite, Site
 from psycopg import sql
+
+from fix_environment import MakeSite, Site
 
 SHOP = """
 CREATE TYPE mood AS ENUM ('calm', 'busy');

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.crypto.signing import Signer, Verifier
 

@@ -1,9 +1,10 @@
 """Bech32 carries any bytes and refuses every mistyping."""
 
 import pytest
-from holdfast.crypto import bech32
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast.crypto import bech32
 
 
 @given(st.binary(max_size=200), st.sampled_from(["age", "age1pq", "AGE-SECRET-KEY-"]))

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-import age_builder as build
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import age_builder as build
 from holdfast.crypto import age
 from holdfast.crypto.header import MAX_HEADER_BYTES, Header
 from holdfast.crypto.stanza import Stanza
 from holdfast.crypto.x25519 import X25519Identity
 from holdfast.errors import DecryptError, NoIdentityMatch
-from hypothesis import given
-from hypothesis import strategies as st
 
 IDENTITY = X25519Identity(build.SECRET)
 GREASE = ["-> grease !#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~ x", ""]

@@ -2,8 +2,9 @@
 
 import hashlib
 
-import age_builder as build
 import pytest
+
+import age_builder as build
 from holdfast.crypto import age, bech32, hybrid, raw_base64
 from holdfast.crypto.hybrid import HybridIdentity, HybridRecipient
 from holdfast.crypto.x25519 import X25519Identity

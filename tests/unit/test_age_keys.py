@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import age_builder as build
 import pytest
+
+import age_builder as build
 from holdfast.crypto import age, bech32
 from holdfast.crypto.secret_file import is_exposed
 from holdfast.crypto.x25519 import X25519Identity, X25519Recipient

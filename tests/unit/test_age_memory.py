@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+
 from holdfast.crypto import age
 
 MIB = 1 << 20

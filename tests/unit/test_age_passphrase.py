@@ -1,7 +1,8 @@
 """Passphrases: the scrypt stanza alone, exact, and no costlier than a machine can bear."""
 
-import age_builder as build
 import pytest
+
+import age_builder as build
 from holdfast.crypto import age
 from holdfast.crypto.x25519 import X25519Identity
 from holdfast.errors import DecryptError, NoIdentityMatch, UsageError

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-import age_builder as build
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import age_builder as build
 from holdfast.crypto import age
 from holdfast.crypto.chunks import chunks
 from holdfast.crypto.payload import SEALED_CHUNK_BYTES
 from holdfast.crypto.x25519 import X25519Identity
 from holdfast.errors import DecryptError
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 IDENTITY = X25519Identity(build.SECRET)
 HEADER = build.header(build.x25519())

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-import age_builder as build
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import age_builder as build
 from holdfast.crypto import age
 from holdfast.crypto.x25519 import X25519Identity
 from holdfast.errors import DecryptError, NoIdentityMatch, ObjectMissing
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 IDENTITY = X25519Identity(build.SECRET)
 CHUNK = build.CHUNK

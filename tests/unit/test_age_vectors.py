@@ -4,9 +4,10 @@ import hashlib
 import zlib
 from pathlib import Path
 
+import pytest
+
 import age_builder as build
 import age_vector
-import pytest
 from age_vector import Vector
 from holdfast.crypto.hybrid import HybridIdentity
 from holdfast.crypto.x25519 import X25519Identity

@@ -4,10 +4,11 @@ import json
 from urllib.parse import quote
 
 import pytest
-from holdfast.errors import UsageError
-from holdfast.values.airflow_conn import EnvironmentConnections, parse_connection
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast.errors import UsageError
+from holdfast.values.airflow_conn import EnvironmentConnections, parse_connection
 
 ODD = "p@:/%#? &=ß'\"\\"
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)

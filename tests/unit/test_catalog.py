@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from holdfast.catalog import Catalog, read_signed, write_signed
 from holdfast.catalog.listing import summaries
 from holdfast.crypto.signing import Signer

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from holdfast.errors import UsageError
-from holdfast.values.duration import Duration
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast.errors import UsageError
+from holdfast.values.duration import Duration
 
 
 @given(st.integers(1, 999_999), st.sampled_from(["s", "m", "h", "d", "w", "mo", "y"]))

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from fix_environment import MakeSite, Site
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import EnvironmentKeys
-from hypothesis import given
-from hypothesis import strategies as st
 
 moments = st.datetimes(datetime(1980, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 tiers = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from holdfast.crypto import age
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.crypto.signing import Signer, Verifier

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from holdfast.errors import PolicyError
-from holdfast.policy import load_policy
+from holdfast.policy import cron, load_policy
 from holdfast.policy.schema import json_schema
 
 GOOD = """\
@@ -61,6 +62,11 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("35d", "35 days", "line 15: environments.production.tiers.nightly.keep: duration '35 days'"),
         (", keep: 35d", "", "tiers.nightly.keep is missing"),
         ("0 2 * * *", "0 2 * *", "schedule: '0 2 * *' is neither five cron fields"),
+        ("0 2 * * *", "0 25 * * *", "schedule: '0 25 * * *' is neither"),
+        ("0 2 * * *", "0 5-2 * * *", "schedule: '0 5-2 * * *' is neither"),
+        ("0 2 * * *", "0 2 * foo *", "schedule: '0 2 * foo *' is neither"),
+        ("s3://shop-backups/holdfast", "/srv/backups", "store.url: expected one of file://"),
+        ("age1qqqq", "AGE-SECRET-KEY-1QQQ", "keys.recipients.0: no age recipient"),
         ("Europe/Berlin", "Europe/Berln", "line 4: environments.production.timezone"),
         (
             "    database: {conn_id: shop_db, pitr: streaming}\n",
@@ -97,7 +103,7 @@ def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """A path that leads nowhere is told with its reason."""
-    with pytest.raises(PolicyError, match=r"nowhere.yaml: No such file"):
+    with pytest.raises(PolicyError, match=r"nowhere.yaml: no such file"):
         load_policy(tmp_path / "nowhere.yaml")
 
 
@@ -117,3 +123,11 @@ def test_schema_describes_every_field() -> None:
     schema = json_schema()
     assert schema["additionalProperties"] is False
     assert "nightly" in str(schema)
+
+
+@pytest.mark.parametrize(
+    "text", ["0 2 * * *", "*/15 * * * *", "0 9 1 1,4,7,10 *", "5-55/10 0 1-7 jan-mar MON", "0 0 * * 7"]
+)
+def test_cron_as_people_write_it_is_taken(text: str) -> None:
+    """Steps, ranges, lists and names are cron too."""
+    assert cron.is_valid(text)

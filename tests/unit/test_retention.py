@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast.retention import Point, decide
 from holdfast.retention.orphans import is_orphan
 from holdfast.values.duration import Duration
 from holdfast.values.ids import RestorePointId
-from hypothesis import given
-from hypothesis import strategies as st
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 KEEP = {"nightly": Duration.parse("35d"), "monthly": Duration.parse("12mo")}

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from holdfast.crypto.signing import SIGNATURE_BYTES, Signer, Verifier
-from holdfast.errors import SignatureError, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from holdfast.crypto.signing import SIGNATURE_BYTES, Signer, Verifier
+from holdfast.errors import SignatureError, UsageError
 
 SIGNER = Signer.generate()
 

@@ -31,6 +31,9 @@ def verify_list(environment: Environment, id: RestorePointId, *, progress: Progr
     dumped = _dumped(environment, id)
     found = read_back(environment, id, dumped.artifacts, dumped.database, progress)
     faults = [*found.faults, *_shrinkage(environment, id, dumped)]
+    if found.is_damaged:
+        # The dump step would find its draft and change nothing; without it, clearing that step dumps anew.
+        environment.store.delete(environment.keys.draft(id, "dump"))
     if faults:
         raise IntegrityError(
             f"restore point {environment.title}/{id}: {'; '.join(faults)}",

@@ -26,7 +26,8 @@ class PointSummary:
     def as_json(self) -> dict[str, object]:
         """The summary as an object of plain values."""
         fields = asdict(self)
-        return {**fields, "held": fields.pop("is_held"), "faults": list(self.faults)}
+        is_held = fields.pop("is_held")
+        return {**fields, "held": is_held, "faults": list(self.faults)}
 
 
 def summaries(catalog: Catalog) -> list[PointSummary]:

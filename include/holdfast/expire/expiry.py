@@ -77,7 +77,7 @@ def expire(
             deletions.append(Deletion(str(entry.id), reason, _size(entry), is_remnant=True))
     gone = {deletion.id for deletion in deletions}
     kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
-    progress.end(f"{len(deletions)} deleted, {len(kept)} kept")
+    progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept")
     return ExpireReport(now, dry_run, kept, tuple(deletions))
 
 

@@ -52,7 +52,7 @@ def load_policy(path: Path, variables: Mapping[str, str] | None = None) -> Polic
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        reason = (error.strerror or "unreadable").lower() if isinstance(error, OSError) else "not UTF-8 text"
         raise PolicyError(f"policy {path}: {reason}", hint="Give the path of a policy file.") from error
     node, data = _parse(path, text)
     expanded = _expand(path, data, os.environ if variables is None else variables)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from holdfast.errors import UsageError
-from holdfast.policy import places
+from holdfast.policy import cron, places
 from holdfast.values import duration, keys
 
 DUMP_TIERS = ("nightly", "monthly", "snapshot")
@@ -24,8 +23,6 @@ TierName = Literal[
     "restore_check",
     "restore_drill",
 ]
-_CRON_FIELD = r"(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?(,(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?)*"
-_CRON = re.compile(rf"{_CRON_FIELD}( +{_CRON_FIELD}){{4}}")
 
 
 def _duration(value: Any) -> duration.Duration:
@@ -46,10 +43,26 @@ def _timezone(value: Any) -> str:
 
 
 def _schedule(value: Any) -> str:
-    text = str(value).strip()
-    if text == "continuous" or _CRON.fullmatch(text):
+    text = " ".join(str(value).split())
+    if text == "continuous" or cron.is_valid(text):
         return text
     raise ValueError(f"{value!r} is neither five cron fields, such as '0 2 * * *', nor 'continuous'")
+
+
+def _recipient(value: Any) -> str:
+    text = str(value).strip()
+    if not text.startswith("age1") or not text.isalnum():
+        raise ValueError("no age recipient, which begins with age1; secret keys and passwords never stand in a policy")
+    return text
+
+
+def _store_url(value: Any) -> str:
+    text = str(value)
+    if not text.startswith(places.STORE_SCHEMES):
+        raise ValueError(
+            f"expected one of {', '.join(places.STORE_SCHEMES)}, such as file:///srv/backups or s3://bucket/prefix"
+        )
+    return text
 
 
 Span = Annotated[
@@ -59,6 +72,8 @@ Span = Annotated[
     WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
 ]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
+Recipient = Annotated[str, BeforeValidator(_recipient)]
+StoreUrl = Annotated[str, BeforeValidator(_store_url)]
 Schedule = Annotated[str, BeforeValidator(_schedule)]
 Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
 ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -94,14 +109,14 @@ class MediaSource(Part):
 class StorePlace(Part):
     """Where restore points go: ``file:///dir``, ``s3://``, ``gs://`` or ``az://`` with a connection id."""
 
-    url: str
+    url: StoreUrl
     conn_id: ConnId | None = None
 
 
 class KeyFiles(Part):
     """Who can read backups (age recipients and identity) and what proves them ours (Ed25519 keys)."""
 
-    recipients: tuple[str, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
     recipients_file: str | None = None
     identity_file: str | None = None
     signing_key_file: str | None = None

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+STORE_SCHEMES = ("file://", "s3://", "gs://", "az://", "abfs://")
+
 
 def refuse_inside(store_url: str, protected: Iterable[str]) -> None:
     """Raise ValueError where the store lies in or below one of the protected directories or bucket prefixes."""

@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from holdfast.environment import Environment
-from holdfast.errors import IntegrityError, RestoreError, UsageError
+from holdfast.errors import DecryptError, IntegrityError, RestoreError, UsageError
 from holdfast.manifest.model import Manifest, Table
 from holdfast.postgres.archive_list import list_file
 from holdfast.postgres.binaries import Client, reader_for
@@ -18,7 +19,7 @@ from holdfast.postgres.conninfo import Target, resolve
 from holdfast.postgres.counts import compare_counts, compare_sequences
 from holdfast.postgres.restoration import archive_file, restore_file, restore_pipe
 from holdfast.postgres.selection import Selection, choose, selected
-from holdfast.postgres.target import create_database, inspect, require_fresh
+from holdfast.postgres.target import Inspection, create_database, inspect, require_fresh
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import archive_of, dump_artifact
@@ -30,13 +31,12 @@ _SILENT = Silent()
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A restore whose target was looked at and found fresh."""
+    """A restore whose target was looked at and found fresh; nothing has been written."""
 
     manifest: Manifest
     target: Target
     client: Client
-    is_new_database: bool
-    notes: tuple[str, ...]
+    seen: Inspection
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def restore_database(
         tables=len(outcome.tables),
         rows=sum(table.rows for table in outcome.tables),
         jobs=count,
-        is_new_database=plan.is_new_database,
-        notes=(*plan.notes, *outcome.notes, *(finding.message for finding in outcome.verdict.warnings)),
+        is_new_database=not plan.seen.exists,
+        notes=(*outcome.notes, *(finding.message for finding in outcome.verdict.warnings)),
         fetch_seconds=outcome.fetch_seconds,
         restore_seconds=outcome.restore_seconds,
         count_seconds=counting,
@@ -101,14 +101,26 @@ def _demand_whole(environment: Environment, id: RestorePointId, manifest: Manife
 
 
 def _plan(environment: Environment, manifest: Manifest, target: Target) -> _Plan:
-    """Look at the target and refuse it, or make it; nothing is written into a database that was there before."""
+    """Look at the target, and refuse it before anything is fetched where it is not fit."""
     source = manifest.database.source
     _refuse_live(environment, target)
     seen = inspect(target)
     require_fresh(seen, source)
     client = reader_for(manifest.database.client_version, server_major=seen.server_major)
-    notes = () if seen.exists else create_database(target, source)
-    return _Plan(manifest, target, client, not seen.exists, notes)
+    return _Plan(manifest, target, client, seen)
+
+
+def _make_ready(plan: _Plan) -> tuple[str, ...]:
+    """Look again right before the first write, for fetching takes time; make the database where there is none."""
+    source = plan.manifest.database.source
+    seen = inspect(plan.target)
+    require_fresh(seen, source)
+    if plan.seen.exists and seen.identity != plan.seen.identity:
+        raise RestoreError(
+            f"target {plan.target.describe()}: another database answers there than when the restore began",
+            hint="Find out who switched servers or recreated the database, then start the restore again.",
+        )
+    return () if seen.exists else create_database(plan.target, source)
 
 
 def _refuse_live(environment: Environment, target: Target) -> None:
@@ -131,12 +143,16 @@ def _restore_streamed(environment: Environment, plan: _Plan, progress: Progress)
     """One job, straight from the store into pg_restore: no file, constant memory, but the hash is known last."""
     started = time.monotonic()
     progress.begin("restore", dump_artifact(plan.manifest).bytes)
+    archive = archive_of(environment, plan.manifest, progress)
+    # What cannot be opened at all is known with the first piece, before there is a database to be rid of.
+    beginning = list(islice(archive, 1))
+    notes = _make_ready(plan)
     try:
-        verdict = restore_pipe(plan.client, plan.target, archive_of(environment, plan.manifest, progress))
-    except IntegrityError as error:
-        raise IntegrityError(error.message, hint=_left(plan)) from error
+        verdict = restore_pipe(plan.client, plan.target, chain(beginning, archive))
+    except (IntegrityError, DecryptError) as error:
+        raise type(error)(error.message, hint=_left(plan)) from error
     progress.end()
-    return _Outcome(verdict, plan.manifest.database.source.tables, (), 0.0, time.monotonic() - started)
+    return _Outcome(verdict, plan.manifest.database.source.tables, notes, 0.0, time.monotonic() - started)
 
 
 def _restore_spooled(
@@ -151,11 +167,11 @@ def _restore_spooled(
         fetched = time.monotonic()
         selection: Selection | None = choose(list_file(plan.client, file), names) if names else None
         every = plan.manifest.database.source.tables
+        notes = (*(selection.notes if selection else ()), *_make_ready(plan))
         progress.begin("restore")
         verdict = restore_file(plan.client, plan.target, file, jobs=jobs, selection=selection)
         progress.end()
     chosen = selected(selection, every) if selection else every
-    notes = selection.notes if selection else ()
     return _Outcome(verdict, chosen, notes, fetched - started, time.monotonic() - fetched)
 
 

@@ -36,7 +36,8 @@ def archive_of(environment: Environment, manifest: Manifest, progress: Progress)
     try:
         yield from archive_pieces(artifact.format, age.decrypt(stored, environment.demand_identities()))
     except DecryptError as error:
-        raise type(error)(f"{name}: {artifact.name}: {error.message}", hint=error.hint) from error
+        hint = error.hint or "Restore another restore point; `holdfast verify` tells damage from a wrong identity."
+        raise type(error)(f"{name}: {artifact.name}: {error.message}", hint=hint) from error
     if (tally.bytes, tally.sha256) != (artifact.bytes, artifact.sha256):
         raise IntegrityError(
             f"{name}: sha256 mismatch in {artifact.name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.crypto import age
@@ -22,10 +22,12 @@ from holdfast.values.ids import RestorePointId
 class ReadBack:
     """What reading back showed; ``faults`` is empty when all is as recorded.
 
-    Without an identity nothing was decrypted: sizes and hashes alone were compared.
+    Without an identity nothing was decrypted: sizes and hashes alone were compared. ``is_damaged``: the
+    stored bytes are not those that were written, as opposed to a wrong key or a wrong list.
     """
 
     faults: tuple[str, ...]
+    is_damaged: bool
     bytes: int
     is_decrypted: bool
     listed_tables: int | None
@@ -41,28 +43,11 @@ def read_back(
 ) -> ReadBack:
     """Read every artifact of a restore point to its end; faults of all artifacts are gathered, none hides another."""
     identities = environment.identities()
-    faults: list[str] = []
-    listing: Listing | None = None
-    for artifact in artifacts:
-        progress.begin(f"verify {artifact.name}", artifact.bytes)
-        tally = Tally(progress.advance)
-        try:
-            pieces = tally.over(environment.store.stream(environment.keys.artifact(id, artifact.name)))
-            found = _read_one(pieces, artifact, database, identities)
-            if found is not None:
-                listing = found
-                faults += [f"{artifact.name}: {line}" for line in differences(found, database.source.tables)]
-            faults += _damage(artifact, tally)
-        except ObjectMissing:
-            faults.append(f"{artifact.name} is missing in {environment.store.url}")
-        except DecryptError as error:
-            # Damaged bytes are the cause wherever they are found; only sound ones speak of a wrong key.
-            faults += _damage(artifact, tally) or [f"{artifact.name} is not decryptable: {error.message}"]
-        except IntegrityError as error:
-            faults += _damage(artifact, tally) or [f"{artifact.name}: {error.message}"]
-        progress.end()
+    examined = [_examine(environment, id, artifact, database, identities, progress) for artifact in artifacts]
+    listing = next((one.listing for one in examined if one.listing is not None), None)
     return ReadBack(
-        faults=tuple(faults),
+        faults=tuple(fault for one in examined for fault in one.faults),
+        is_damaged=any(one.is_damaged for one in examined),
         bytes=sum(artifact.bytes for artifact in artifacts),
         is_decrypted=identities is not None,
         listed_tables=len(listing.tables) if listing else None,
@@ -70,30 +55,71 @@ def read_back(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What one artifact turned out to be."""
+
+    faults: tuple[str, ...] = ()
+    is_damaged: bool = False
+    listing: Listing | None = None
+
+
+def _examine(
+    environment: Environment,
+    id: RestorePointId,
+    artifact: Artifact,
+    database: DatabaseBackup,
+    identities: Sequence[age.Identity] | None,
+    progress: Progress,
+) -> _Examined:
+    """Damaged bytes are the cause wherever they are found; only sound ones speak of a wrong key or a wrong list."""
+    progress.begin(f"verify {artifact.name}", artifact.bytes)
+    tally = Tally(progress.advance)
+    listing: Listing | None = None
+    faults: tuple[str, ...] = ()
+    try:
+        pieces = tally.over(environment.store.stream(environment.keys.artifact(id, artifact.name)))
+        listing = _read_one(pieces, artifact, database, identities)
+        if listing is not None:
+            faults = tuple(f"{artifact.name}: {line}" for line in differences(listing, database.source.tables))
+    except ObjectMissing:
+        return _Examined((f"{artifact.name} is missing in {environment.store.url}",), is_damaged=True)
+    except DecryptError as error:
+        faults = (f"{artifact.name} is not decryptable: {error.message}",)
+    except IntegrityError as error:
+        faults = (f"{artifact.name}: {error.message}",)
+    damage = _damage(artifact, tally)
+    progress.end()
+    return _Examined((damage,), is_damaged=True) if damage else _Examined(faults, listing=listing)
+
+
 def _read_one(
-    pieces: Iterable[bytes],
+    pieces: Iterator[bytes],
     artifact: Artifact,
     database: DatabaseBackup,
     identities: Sequence[age.Identity] | None,
 ) -> Listing | None:
-    """Consume the artifact to its end, also when its content turns out to be bad on the way."""
-    iterator = iter(pieces)
+    """Consume the artifact to its end, also when its content turns out to be bad on the way: the hash needs it."""
+    listing: Listing | None = None
     try:
-        if identities is None:
-            return None
-        plaintext = age.decrypt(iterator, identities)
-        if artifact.content != "database":
-            deque(plaintext, maxlen=0)
-            return None
-        reader = reader_for(database.client_version)
-        return list_archive(reader, archive_pieces(artifact.format, plaintext))
-    finally:
-        deque(iterator, maxlen=0)
+        if identities is not None:
+            plaintext = age.decrypt(pieces, identities)
+            if artifact.content == "database":
+                archive = archive_pieces(artifact.format, plaintext)
+                listing = list_archive(reader_for(database.client_version), archive)
+            else:
+                deque(plaintext, maxlen=0)
+    except (DecryptError, IntegrityError):
+        deque(pieces, maxlen=0)
+        raise
+    deque(pieces, maxlen=0)
+    return listing
 
 
-def _damage(artifact: Artifact, tally: Tally) -> list[str]:
+def _damage(artifact: Artifact, tally: Tally) -> str | None:
+    """How the bytes that were read differ from those that were recorded."""
     if tally.bytes != artifact.bytes:
-        return [f"{artifact.name} has {tally.bytes} bytes instead of {artifact.bytes}"]
+        return f"{artifact.name} has {tally.bytes} bytes instead of {artifact.bytes}"
     if tally.sha256 != artifact.sha256:
-        return [f"sha256 mismatch in {artifact.name}"]
-    return []
+        return f"sha256 mismatch in {artifact.name}"
+    return None

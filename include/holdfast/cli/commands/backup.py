@@ -22,7 +22,8 @@ def backup_command(policy: Path, environment: str, tier: str, label: str | None,
 
     facts = run_backup(opened(policy, environment), tier, label=label, progress=reporter())
     if as_json:
-        emit({"id": facts.restore_point, **facts.as_json(), "tier": tier, "label": label})
+        figures = facts.as_json()
+        emit({"id": figures.pop("restore_point"), "tier": tier, "label": label, **figures})
     else:
         click.echo(
             f"restore point {facts.restore_point}: {human_bytes(facts.bytes)}, "

@@ -31,7 +31,9 @@ def _warn_of_exposed(*paths: Path | None) -> None:
 
     for path in paths:
         if path is not None and is_exposed(path):
-            click.echo(f"holdfast: warning: {path}: everybody on this machine may read it; chmod 600 mends that", err=True)
+            click.echo(
+                f"holdfast: warning: {path}: everybody on this machine may read it; chmod 600 mends that", err=True
+            )
 
 
 @click.command("encrypt")

@@ -37,7 +37,7 @@ def _line(summary: PointSummary) -> str:
     marks += ["held"] if summary.is_held else []
     marks += [f"BROKEN: {'; '.join(summary.faults)}"] if summary.faults else []
     size = human_bytes(summary.bytes).rjust(10)
-    return f"{summary.id}  {size}  {summary.tables:>5} tables  {summary.rows:>12} rows  {', '.join(marks)}".rstrip()
+    return f"{summary.id:<41}  {size}  {summary.tables:>5} tables  {summary.rows:>12} rows  {', '.join(marks)}".rstrip()
 
 
 @click.command("verify")

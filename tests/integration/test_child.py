@@ -72,6 +72,15 @@ def test_child_that_ignores_the_request_is_killed(monkeypatch: pytest.MonkeyPatc
     assert child.wait() == -signal.SIGKILL
 
 
+def test_halted_child_is_ended_at_once() -> None:
+    """It is woken to hear the request."""
+    child = Child(shell("kill -STOP $$; sleep 1000"))
+    time.sleep(0.2)
+    started = time.monotonic()
+    child.end()
+    assert time.monotonic() - started < 4
+
+
 def test_what_a_child_leaves_running_is_ended_with_it() -> None:
     """Even when the child itself ended well."""
     finished = run(shell("sleep 1000 >&- 2>&- & echo $!"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -252,6 +255,52 @@ def test_archive_file_has_no_name_and_bears_a_full_disk(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "--jobs 1" in (caught.value.hint or "")
+
+
+# Restores the archive in a file by three sessions and is killed in the middle.
+RESTORER = """\
+import os, sys
+from pathlib import Path
+from holdfast.postgres.binaries import client_for
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.restoration import archive_file, restore_file
+with archive_file([Path(sys.argv[1]).read_bytes()], Path(sys.argv[1]).parent) as file:
+    restore_file(client_for(18), Target.parse(sys.stdin.readline()), file, jobs=3)
+"""
+
+
+def sessions(url: str) -> int:
+    """How many sessions of pg_restore are in the database."""
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pg_restore'"
+    return len(rows(url, query))
+
+
+def test_killed_restore_leaves_no_process_and_no_session(make_database: Make, tmp_path: Path) -> None:
+    """Kill -9: the kernel tells pg_restore, which tells its workers, which cancel what they run."""
+    sql = "".join(f"CREATE TABLE t{n} AS SELECT m, md5(m::text) x FROM generate_series(1, 60000) m;" for n in range(6))
+    dumped = dump(make_database(sql))
+    url = make_database()
+    (tmp_path / "archive").write_bytes(dumped.archive)
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    argv = [sys.executable, "-c", RESTORER, str(tmp_path / "archive")]
+    with subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, text=True) as restorer:
+        assert restorer.stdin is not None
+        restorer.stdin.write(url + "\n")
+        restorer.stdin.flush()
+        deadline = time.monotonic() + 30
+        while sessions(url) < 3:
+            assert time.monotonic() < deadline
+            assert restorer.poll() is None
+        restorer.kill()
+    deadline = time.monotonic() + 10
+    while sessions(url):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    marker = Target.parse(url).database.encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = path.read_bytes()
+            assert not (b"pg_restore" in command and marker in command)
 
 
 def test_large_restore_in_several_sessions_is_judged_exactly(

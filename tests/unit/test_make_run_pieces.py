@@ -20,6 +20,7 @@ from holdfast_embedded.generated import Secrets
 from holdfast_embedded.loopback import unused_port
 from holdfast_embedded.port_choice import choose_port
 from holdfast_embedded.postgres import Cluster
+from holdfast_embedded.programs import server_programs
 from holdfast_embedded.protected import read_policies
 from holdfast_embedded.server import Server, end_all
 from holdfast_embedded.shell_file import write_shell_file
@@ -204,3 +205,23 @@ def test_servers_that_do_not_end_when_asked_are_killed_with_their_children(tmp_p
         not Path(f"/proc/{child.read_text().strip()}").exists()
         or "Z" in Path(f"/proc/{child.read_text().strip()}/stat").read_text().rpartition(")")[2]
     )
+
+
+def fake_server(folder: Path, said: str, status: int) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("postgres", "initdb"):
+        (folder / name).write_text(f"#!/bin/sh\necho '{said}' >&2\nexit {status}\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_server_that_does_not_run_is_passed_over_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shared library is missing: an older server that runs does as well; without any, the reason is told."""
+    monkeypatch.setattr("holdfast_embedded.programs.wheel_version", lambda: None)
+    with pytest.raises(PermanentError, match="no PostgreSQL server runs here: none is installed"):
+        server_programs(tmp_path)
+    fake_server(tmp_path / "16/bin", "error while loading shared libraries: libxml2.so.2", 127)
+    with pytest.raises(PermanentError, match=r"error while loading shared libraries: libxml2\.so\.2"):
+        server_programs(tmp_path)
+    runs = fake_server(tmp_path / "9.6/bin", "", 0)
+    assert server_programs(tmp_path) == runs

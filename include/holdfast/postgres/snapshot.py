@@ -21,10 +21,12 @@ from holdfast.postgres.tables import TableRef, count_rows, list_tables
 
 __all__ = ["Counting", "ExportedSnapshot", "Problem", "exported_snapshot", "preflight"]
 
-# Settings of server, database or role that would hide rows or end a long transaction.
+# Settings of server, database or role that would hide rows or end a long transaction. Counting beside a dump
+# is done long before it, and leaves the server's other processors to the application.
 _SETTINGS = """
 SELECT pg_catalog.set_config(s.name, wished.value, false)
   FROM (VALUES ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', '0'), ('jit', 'off'),
+               ('max_parallel_workers_per_gather', '0'),
                ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
                ('transaction_timeout', '0'), ('search_path', '')) AS wished (name, value)
   JOIN pg_catalog.pg_settings s USING (name)

@@ -113,6 +113,8 @@ class Child:
     def end(self, grace_s: float = _GRACE_S) -> None:
         """Ask the whole group to end, then make it; returns when it is gone."""
         self.signal(signal.SIGTERM)
+        # A halted process takes note of nothing else.
+        self.signal(signal.SIGCONT)
         try:
             self._ended.wait(grace_s)
         finally:

@@ -27,7 +27,7 @@ class EnvironmentConnections:
         if not value:
             raise UsageError(
                 f"connection {conn_id}: the environment variable {name} is not set",
-                hint=f"Export {name} as JSON or as a URI: postgresql://user:password@host:5432/database, or for a bucket "
+                hint=f"Export {name} as JSON or as a URI, such as postgresql://user:password@host:5432/database or "
                 "aws://key:secret@/?endpoint_url=…&region_name=…",
             )
         return parse_connection(conn_id, value)

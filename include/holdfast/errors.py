@@ -46,6 +46,10 @@ class StoreError(TransientError):
     """A store did not answer as it should."""
 
 
+class StoreRefused(UsageError):
+    """A store said no to who asks or for where: credentials, rights, bucket, region. Asking again cannot help."""
+
+
 class ObjectMissing(PermanentError):
     """A key that should be in the store is not."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from holdfast_airflow.figures import size
+from holdfast.values.figures import size
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger

@@ -101,7 +101,7 @@ def test_kill_at_random_moments_leaves_whole_restore_points_or_none(shop: Site) 
 
 
 def test_kill_while_dumping_leaves_nothing_but_the_draft(shop: Site) -> None:
-    """kill -9 with pg_dump at work: neither a restore point nor an artifact that looks complete."""
+    """Kill -9 with pg_dump at work: neither a restore point nor an artifact that looks complete."""
     running = _backup(shop)
     children = _stopped_in_dump(running)
     running.send_signal(signal.SIGKILL)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.errors import ObjectExists, ObjectMissing, StoreError
+from holdfast.errors import ObjectExists, ObjectMissing, StoreError, StoreRefused
 from holdfast.storage.objects import ObjectStore
 from holdfast.storage.opening import open_store
 from holdfast.storage.protocol import Store
@@ -68,7 +68,7 @@ def test_wrong_keys(
     right = seaweed.connection("wrong")
     wrong = replace(right, login=login or right.login, password=password or right.password)
     for use in every_use(open_store(f"s3://{bucket}/wrong", wrong)):
-        with pytest.raises(StoreError, match=rf"store s3://{bucket}/wrong: cannot .*{reason}") as caught:
+        with pytest.raises(StoreRefused, match=rf"store s3://{bucket}/wrong: cannot .*{reason}") as caught:
             use()
         assert caught.value.hint is not None
         assert caught.value.hint.startswith(hint)
@@ -81,12 +81,12 @@ def test_a_missing_bucket(seaweed: SeaweedFS) -> None:
     for use in every_use(open_store("s3://no-such-bucket/x", seaweed.connection("x"))):
         try:
             use()
-        except StoreError as error:
+        except StoreRefused as error:
             assert "NoSuchBucket" in error.message
             assert error.hint == "Create the bucket, or correct the store's url in the policy."
         else:
             assert use is not None  # deleting what is not there is no error, bucket or not
-    with pytest.raises(StoreError, match="NoSuchBucket"):
+    with pytest.raises(StoreRefused, match="NoSuchBucket"):
         keys_of(open_store("s3://no-such-bucket/x", seaweed.connection("x")))
 
 

@@ -212,3 +212,15 @@ def test_doctor_finds_all_well_and_names_what_is_not(shop: Site) -> None:
     checks = shop.json("doctor", str(shop.policy_file), "production", expect=1)
     (bad,) = [check for check in checks["checks"] if check["verdict"] == "failed"]
     assert bad["name"] == "identity"
+
+
+def test_fetch_gives_the_plaintext_of_one_artifact(shop: Site) -> None:
+    """The roles come back as SQL, the dump as an archive; an unknown name is answered with the known ones."""
+    id = shop.backup()
+    policy = str(shop.policy_file)
+    roles = shop.run("fetch", policy, "production", id, "globals.sql").stdout
+    assert b"CREATE ROLE" in roles
+    assert b"PASSWORD" not in roles
+    assert shop.run("fetch", policy, "production", id, "database.dump.age").stdout.startswith(b"PGDMP")
+    refused = shop.run("fetch", policy, "production", id, "nothing", expect=2)
+    assert b"globals.sql.age" in refused.stderr

@@ -99,6 +99,7 @@ def test_several_hosts_and_sockets() -> None:
         "postgresql://u:hunter2@h/d?replication=database",
         "postgresql://u:hunter2%00@h/d",
         "mysql://u:hunter2@h/d",
+        "postgresql://u:hunter2@h/d?service=x",
         "host=h password=hunter2 nonsense=1",
         "dbname=postgresql://u:hunter2@h/d",
     ],

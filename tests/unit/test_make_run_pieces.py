@@ -15,6 +15,7 @@ from holdfast.errors import PermanentError
 from holdfast_embedded.airflow.environment import airflow_environment
 from holdfast_embedded.airflow.runs import Outcome
 from holdfast_embedded.airflow.task_log import error_in, task_log
+from holdfast_embedded.demo.connections import demo_connections
 from holdfast_embedded.first_round import report
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.loopback import unused_port
@@ -22,6 +23,7 @@ from holdfast_embedded.port_choice import choose_port
 from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.programs import server_programs
 from holdfast_embedded.protected import read_policies
+from holdfast_embedded.seaweedfs import SeaweedFS
 from holdfast_embedded.server import Server, end_all
 from holdfast_embedded.shell_file import write_shell_file
 from holdfast_embedded.state import State
@@ -148,6 +150,20 @@ def test_airflow_gets_the_callers_connections_and_nothing_that_misleads_it(tmp_p
     assert made["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:99"
     assert made["no_proxy"] == "example.org,127.0.0.1,localhost"
     assert not {"PYTHONDONTWRITEBYTECODE", "PGHOST"} & set(made)
+
+
+def test_connection_of_the_callers_wins_over_the_demos(tmp_path: Path) -> None:
+    """But not one that a shell still has from an earlier run, whose ports may be gone."""
+    secrets = Secrets.load(tmp_path)
+    cluster = Cluster(tmp_path / "postgres", Path("bin"), port=5555)
+    store = SeaweedFS(tmp_path, port=8333, access_key=secrets.s3_access_key, secret_key=secrets.s3_secret_key)
+    made = demo_connections(cluster, store, secrets, {})
+    own = {"AIRFLOW_CONN_COURSEPEDIA_PRODUCTION_DB": "postgres://me:pw@db.example.com/shop"}
+    assert demo_connections(cluster, store, secrets, own) == {name: made[name] for name in made if name not in own}
+    moved = Cluster(tmp_path / "postgres", Path("bin"), port=6666)
+    again = demo_connections(moved, store, secrets, made)
+    assert set(again) == set(made)
+    assert all(":6666/" in value for name, value in again.items() if name.endswith("_DB"))
 
 
 def test_last_error_of_a_task_is_told_in_one_line(tmp_path: Path) -> None:

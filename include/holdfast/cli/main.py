@@ -18,6 +18,7 @@ _COMMANDS = {
     "list": ("points", "List restore points, oldest first."),
     "verify": ("points", "Read a restore point back to its last byte."),
     "restore": ("restore", "Restore into a new or empty database, and count."),
+    "fetch": ("fetch", "Write one artifact's plaintext to stdout, such as globals.sql."),
     "expire": ("expire", "Delete what retention lets go, or show it."),
     "hold": ("expire", "Exempt a restore point from expiry, or lift that."),
     "doctor": ("doctor", "Check binaries, connection, privileges, store and keys."),

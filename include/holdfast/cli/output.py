@@ -31,15 +31,6 @@ def emit(document: Mapping[str, object]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, default=str))
 
 
-def human_bytes(count: float) -> str:
-    """A size as people read it: binary units, one decimal."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if count < 1024 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Says how a command ended that raised, and gives its exit status."""

@@ -8,8 +8,8 @@ from typing import Any, override
 
 import click
 
-from holdfast.cli.output import human_bytes
 from holdfast.progress import Progress
+from holdfast.values import figures
 
 
 class PlainLines(Progress):
@@ -38,7 +38,7 @@ class PlainLines(Progress):
 
     def _say(self, outcome: str) -> None:
         seconds = time.monotonic() - self._started
-        moved = f" {human_bytes(self._bytes)}" if self._bytes else ""
+        moved = f" {figures.size(self._bytes)}" if self._bytes else ""
         click.echo(f"{self._phase}:{moved} in {seconds:.1f} s{f' — {outcome}' if outcome else ''}", err=True)
 
 
@@ -79,7 +79,7 @@ class Bar(Progress):
     def end(self, outcome: str = "") -> None:
         self._stop()
         seconds = time.monotonic() - self._started
-        moved = f" {human_bytes(self._bytes)}" if self._bytes else ""
+        moved = f" {figures.size(self._bytes)}" if self._bytes else ""
         click.echo(f"✓ {self._phase}:{moved} in {seconds:.1f} s{f' — {outcome}' if outcome else ''}", err=True)
 
     def _stop(self) -> None:

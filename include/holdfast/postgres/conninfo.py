@@ -67,14 +67,18 @@ class Target:
         """With what libpq would add from PG* variables: children get a made environment, and must see the same."""
         if "replication" in parameters:
             raise UsageError("database address: replication= cannot be used for backups and restores of one database")
+        if "service" in parameters or "PGSERVICE" in os.environ:
+            # A service file outranks the variables by which children are told where to connect.
+            raise UsageError(
+                "database address: a libpq service (service=, PGSERVICE) cannot be used",
+                hint="Write host, user and database into the connection, and unset PGSERVICE.",
+            )
         if is_url(parameters.get("dbname", "")):
             raise UsageError("database address: the database's name is itself a URL")
         if any("\0" in value for value in parameters.values()):
             raise UsageError("database address: holds a zero byte")
         # The encoding is chosen by the code that connects, and pg_dump would take it for the archive's.
         kept = {name: value for name, value in parameters.items() if name != "client_encoding"}
-        if "service" in kept or "PGSERVICE" in os.environ:
-            return cls(kept)
         return cls(dict(_inherited(kept)) | kept)
 
     def get(self, keyword: str) -> str | None:
@@ -109,8 +113,6 @@ class Target:
 
     def describe(self) -> str:
         """For people: ``alice@db.example.com:5432/shop``."""
-        if "service" in self.parameters:
-            return f"service {self.parameters['service']}/{self.database}"
         user = f"{self.user}@" if self.user else ""
         return f"{user}{self.host or 'local socket'}:{self.port}/{self.database}"
 
@@ -168,7 +170,7 @@ def _is_plausible(parameters: Mapping[str, str]) -> bool:
 def _inherited(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for keyword, variable in VARIABLES.items():
         inherited = os.environ.get(variable)
-        if inherited and keyword not in given and keyword not in ("service", "client_encoding", "application_name"):
+        if inherited and keyword not in given and keyword not in ("client_encoding", "application_name"):
             yield keyword, inherited
 
 

@@ -1,4 +1,4 @@
-"""Brings a stored dump back as an archive for pg_restore, proving its bytes on the way."""
+"""Brings stored artifacts back as plaintext, proving their bytes on the way."""
 
 from __future__ import annotations
 
@@ -23,18 +23,25 @@ def dump_artifact(manifest: Manifest) -> Artifact:
 
 
 def archive_of(environment: Environment, manifest: Manifest, progress: Progress) -> Iterator[bytes]:
-    """The plaintext archive in pieces; raises IntegrityError before its end where size or SHA-256 differ.
+    """The dump as an archive that pg_restore reads; raises as ``plaintext_of``."""
+    artifact = dump_artifact(manifest)
+    return archive_pieces(artifact.format, plaintext_of(environment, manifest, artifact, progress))
+
+
+def plaintext_of(
+    environment: Environment, manifest: Manifest, artifact: Artifact, progress: Progress
+) -> Iterator[bytes]:
+    """An artifact's plaintext in pieces; raises IntegrityError before its end where size or SHA-256 differ.
 
     Anyone can encrypt to a public recipient, so that a dump decrypts proves nothing of where it comes
     from: only the hash in the signed manifest does.
     """
-    artifact = dump_artifact(manifest)
     id = RestorePointId.parse(manifest.id)
     tally = Tally(progress.advance)
     stored = tally.over(environment.store.stream(environment.keys.artifact(id, artifact.name)))
     name = f"restore point {environment.title}/{manifest.id}"
     try:
-        yield from archive_pieces(artifact.format, age.decrypt(stored, environment.demand_identities()))
+        yield from age.decrypt(stored, environment.demand_identities())
     except DecryptError as error:
         hint = error.hint or "Restore another restore point; `holdfast verify` tells damage from a wrong identity."
         raise type(error)(f"{name}: {artifact.name}: {error.message}", hint=hint) from error

@@ -86,6 +86,11 @@ class Answer:
         return self.code in _NO_BUCKET
 
     @property
+    def is_about_access(self) -> bool:
+        """Is it who asks, or the bucket or region asked for, that is wrong?"""
+        return self.is_about_bucket or self.status in (301, 401, 403)
+
+    @property
     def is_refusal(self) -> bool:
         """Did the store say no, so that the request surely had no effect?"""
         return self.status is not None and 400 <= self.status < 500

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import obstore
 
-from holdfast.errors import HoldfastError, ObjectExists, ObjectMissing, StoreError
+from holdfast.errors import HoldfastError, ObjectExists, ObjectMissing, StoreError, StoreRefused
 from holdfast.storage.answers import Answer
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Backend:
             return ObjectMissing(f"store {self.url}: {key} does not exist")
         if isinstance(error, obstore.exceptions.AlreadyExistsError):
             return ObjectExists(f"store {self.url}: {key} exists already and is not overwritten")
-        return StoreError(f"store {self.url}: cannot {act} {key or 'its root'}: {answer.reason}", hint=answer.hint)
+        kind = StoreRefused if answer.is_about_access else StoreError
+        return kind(f"store {self.url}: cannot {act} {key or 'its root'}: {answer.reason}", hint=answer.hint)
 
     def inspected(self, key: str) -> GetResult:
         """The object's attributes and facts without its bytes; raises as obstore does.

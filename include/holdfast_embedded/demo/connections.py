@@ -19,9 +19,17 @@ def variable(conn_id: str) -> str:
 
 
 def demo_connections(server: Cluster, store: SeaweedFS, secrets: Secrets, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Variables for every demo connection that ``chosen`` (the caller's own environment) does not set itself."""
+    """Variables for every demo connection that ``chosen`` (the caller's own environment) does not set itself.
+
+    What an earlier run exported for shells, which may tell of ports that are gone, is told by its generated secrets
+    and does not count.
+    """
     databases = {
         variable(demo.conn_id): server.url(demo.name, BACKUP_ROLE, secrets.backup_password) for demo in DEMO_DATABASES
     }
     stores = {variable(conn_id): store.connection_json() for conn_id in STORE_CONN_IDS}
-    return {name: value for name, value in (databases | stores).items() if not chosen.get(name)}
+    return {name: value for name, value in (databases | stores).items() if _is_ours(chosen.get(name, ""), secrets)}
+
+
+def _is_ours(value: str, secrets: Secrets) -> bool:
+    return not value or secrets.backup_password in value or secrets.s3_secret_key in value

@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from holdfast_airflow import figures
+from holdfast.values import figures
 from holdfast_airflow.ui.run_facts import RunFacts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
-from holdfast.cli.output import emit, human_bytes
+from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 
 
@@ -22,10 +22,10 @@ def backup_command(policy: Path, environment: str, tier: str, label: str | None,
 
     facts = run_backup(opened(policy, environment), tier, label=label, progress=reporter())
     if as_json:
-        figures = facts.as_json()
-        emit({"id": figures.pop("restore_point"), "tier": tier, "label": label, **figures})
+        fields = facts.as_json()
+        emit({"id": fields.pop("restore_point"), "tier": tier, "label": label, **fields})
     else:
         click.echo(
-            f"restore point {facts.restore_point}: {human_bytes(facts.bytes)}, "
+            f"restore point {facts.restore_point}: {figures.size(facts.bytes)}, "
             f"{facts.tables} tables, {facts.rows} rows, {facts.seconds:.1f} s"
         )

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from holdfast.cli.binary import from_stdin, to_stdout
 from holdfast.errors import UsageError
-
-_PIECE_BYTES = 1 << 20
-
-
-def _stdin() -> Iterator[bytes]:
-    while piece := os.read(sys.stdin.fileno(), _PIECE_BYTES):
-        yield piece
-
-
-def _to_stdout(pieces: Iterable[bytes]) -> None:
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
 
 
 def _warn_of_exposed(*paths: Path | None) -> None:
@@ -44,7 +29,7 @@ def encrypt_command(recipients: tuple[str, ...]) -> None:
     """Encrypt stdin to stdout for one or more age recipients."""
     from holdfast.crypto import age
 
-    _to_stdout(age.encrypt(_stdin(), [age.parse_recipient(text) for text in recipients]))
+    to_stdout(age.encrypt(from_stdin(), [age.parse_recipient(text) for text in recipients]))
 
 
 @click.command("decrypt")
@@ -70,4 +55,4 @@ def decrypt_command(identity_files: tuple[Path, ...], passphrase_file: Path | No
             identity for path in identity_files for identity in age.load_identities(path, refuse_exposed=False)
         )
     _warn_of_exposed(passphrase_file, *identity_files)
-    _to_stdout(age.decrypt(_stdin(), identities))
+    to_stdout(age.decrypt(from_stdin(), identities))

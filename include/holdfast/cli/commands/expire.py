@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, moment, opened
-from holdfast.cli.output import emit, human_bytes
+from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
+from holdfast.values import figures
 
 
 @click.command("expire")
@@ -30,10 +31,10 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
         return
     verb = "would delete" if dry_run else "deleted"
     for deletion in report.deleted:
-        click.echo(f"{verb} {deletion.id} ({human_bytes(deletion.bytes)}): {deletion.reason}")
+        click.echo(f"{verb} {deletion.id} ({figures.size(deletion.bytes)}): {deletion.reason}")
     for decision in report.kept:
         click.echo(f"keeps {decision.id}: {decision.reason}")
-    click.echo(f"{verb} {len(report.deleted)}, {human_bytes(report.freed_bytes)}; keeps {len(report.kept)}")
+    click.echo(f"{verb} {len(report.deleted)}, {figures.size(report.freed_bytes)}; keeps {len(report.kept)}")
 
 
 @click.group("hold")

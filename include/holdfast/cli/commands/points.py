@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, opened
-from holdfast.cli.output import FAILED, Failure, emit, human_bytes
+from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
+from holdfast.values import figures
 
 if TYPE_CHECKING:
     from holdfast.catalog.listing import PointSummary
@@ -36,7 +37,7 @@ def _line(summary: PointSummary) -> str:
     marks = [f"label {summary.label}"] if summary.label else []
     marks += ["held"] if summary.is_held else []
     marks += [f"BROKEN: {'; '.join(summary.faults)}"] if summary.faults else []
-    size = human_bytes(summary.bytes).rjust(10)
+    size = figures.size(summary.bytes).rjust(10)
     return f"{summary.id:<41}  {size}  {summary.tables:>5} tables  {summary.rows:>12} rows  {', '.join(marks)}".rstrip()
 
 
@@ -54,7 +55,7 @@ def verify_command(policy: Path, environment: str, id: str, as_json: bool) -> No
         emit(report.as_json())
     elif report.ok:
         how = "decrypted and listed" if report.decrypted else "size and hash only: no identity_file in the policy"
-        click.echo(f"restore point {report.id}: intact, {human_bytes(report.bytes)} read, {how}")
+        click.echo(f"restore point {report.id}: intact, {figures.size(report.bytes)} read, {how}")
     for fault in report.faults:
         click.echo(f"holdfast: error: restore point {report.id}: {fault}", err=True)
     if not report.ok:

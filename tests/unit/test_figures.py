@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast_airflow import figures
+from holdfast.values import figures
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def _restore_spooled(
     with archive_file(archive_of(environment, plan.manifest, progress), folder) as file:
         progress.end()
         fetched = time.monotonic()
-        selection: Selection | None = choose(list_file(plan.client, file), names) if names else None
+        selection = _choose(plan, file, names) if names else None
         every = plan.manifest.database.source.tables
         notes = (*(selection.notes if selection else ()), *_make_ready(plan))
         progress.begin("restore")
@@ -173,6 +173,10 @@ def _restore_spooled(
         progress.end()
     chosen = selected(selection, every) if selection else every
     return _Outcome(verdict, chosen, notes, fetched - started, time.monotonic() - fetched)
+
+
+def _choose(plan: _Plan, file: int, names: Sequence[str]) -> Selection:
+    return choose(list_file(plan.client, file), names, roles=plan.manifest.database.source.roles)
 
 
 def _require_passed(plan: _Plan, verdict: Verdict) -> None:

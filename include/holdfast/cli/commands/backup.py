@@ -9,6 +9,7 @@ import click
 from holdfast.cli.arguments import environment_arguments, json_option, opened
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
+from holdfast.values import figures
 
 
 @click.command("backup")

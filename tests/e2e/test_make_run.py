@@ -128,7 +128,7 @@ def test_state_is_one_folder_whose_secrets_nobody_else_reads(copy: Copy, first: 
 
 def test_no_secret_is_in_any_log(copy: Copy, first: str) -> None:
     """Neither the servers' logs nor the tasks' hold a generated password or key."""
-    names = ("postgres_password", "backup_password", "owner_password", "s3_secret_key", "jwt_secret", "fernet_key")
+    names = ("backup_password", "owner_password", "s3_secret_key", "jwt_secret", "fernet_key")
     secrets = [(copy.state / "secrets" / name).read_bytes() for name in names]
     for log in (copy.state / "logs").rglob("*"):
         if log.is_file():

@@ -47,8 +47,9 @@ def measure(session: Session) -> Result:
         ]
         tools.drop(TARGET)
         engine.forget(BLOBS_LOCAL)
-    targets = tuple(Target(figure.name, max(figure.samples), _LIMIT_MIB, unit="MiB") for figure in figures)
-    return Result(tuple(figures), targets, (f"stored dump of {stored / (1 << 20):.0f} MiB where not said otherwise",))
+    most = max(max(figure.samples) for figure in figures)
+    target = Target("the most of all", most, _LIMIT_MIB, unit="MiB")
+    return Result(tuple(figures), (target,), (f"stored dump of {stored / (1 << 20):.0f} MiB where not said otherwise",))
 
 
 def _peak(session: Session, name: str, once: Callable[[], Run]) -> Figure:

@@ -52,7 +52,7 @@ def test_keys_round_trip_and_refuse_escape() -> None:
     keys = EnvironmentKeys("shop", "production")
     id = RestorePointId.parse("20261122T020000Z-nightly-4f9c2a")
     assert keys.manifest(id) == "shop/production/restore-points/20261122T020000Z-nightly-4f9c2a/manifest.json"
-    assert keys.split_restore_point(keys.artifact(id, "database.dump.age")) == (id, "database.dump.age")
+    assert keys.split_restore_point(keys.artifact(id, "database.dump.age")) == (str(id), "database.dump.age")
     assert keys.split_restore_point("shop/production/restore-points/notes.txt") is None
     assert keys.split_restore_point("shop/staging/restore-points/x/y") is None
     for app in ("..", "a/b", "", "A"):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from holdfast.catalog.catalog import Catalog, Entry
 from holdfast.errors import PermanentError
-from holdfast.manifest.model import Manifest
+from holdfast.manifest.head import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,23 @@ class PointSummary:
 def summaries(catalog: Catalog) -> list[PointSummary]:
     """Every committed restore point, oldest first; one with a broken manifest is listed with its fault."""
     entries = {entry.id: entry for entry in catalog.entries() if entry.is_committed}
-    return [_summary(entries[id], manifest) for id, manifest in catalog.manifests(entries)]
+    return [_summary(entries[id], head) for id, head in catalog.heads(entries)]
 
 
-def _summary(entry: Entry, manifest: Manifest | PermanentError) -> PointSummary:
+def _summary(entry: Entry, head: Head | PermanentError) -> PointSummary:
     common = {
         "id": str(entry.id),
         "tier": entry.id.tier,
         "opened_at": entry.id.opened_at.isoformat(),
         "is_held": entry.is_held,
     }
-    if isinstance(manifest, PermanentError):
-        return PointSummary(**common, label=None, bytes=0, tables=0, rows=0, faults=(manifest.message,))  # type: ignore[arg-type]
-    source = manifest.database.source
+    if isinstance(head, PermanentError):
+        return PointSummary(**common, label=None, bytes=0, tables=0, rows=0, faults=(head.message,))  # type: ignore[arg-type]
     return PointSummary(
         **common,  # type: ignore[arg-type]
-        label=manifest.label,
-        bytes=manifest.stored_bytes,
-        tables=len(source.tables),
-        rows=source.rows,
-        faults=tuple(entry.missing(manifest)),
+        label=head.label,
+        bytes=head.stored_bytes,
+        tables=head.tables,
+        rows=head.rows,
+        faults=tuple(entry.missing(head)),
     )

@@ -118,6 +118,11 @@ class Manifest(Record):
         """Stored bytes of all artifacts together."""
         return sum(artifact.bytes for artifact in self.artifacts)
 
+    @property
+    def artifact_sizes(self) -> dict[str, int]:
+        """Stored bytes of each artifact by name."""
+        return {artifact.name: artifact.bytes for artifact in self.artifacts}
+
     def encode(self) -> bytes:
         """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
         return self.model_dump_json(indent=2).encode() + b"\n"

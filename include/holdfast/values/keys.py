@@ -66,14 +66,9 @@ class EnvironmentKeys:
         """What one step of a running backup leaves for the next; gone once the manifest stands."""
         return self.artifact(id, f"draft-{step}.json")
 
-    def split_restore_point(self, key: str) -> tuple[RestorePointId, str] | None:
-        """(id, object name) of a key below a restore point; None for any other key."""
+    def split_restore_point(self, key: str) -> tuple[str, str] | None:
+        """(folder, object name) of a key below the restore points, the folder being an id's text; else None."""
         if not key.startswith(self.restore_points):
             return None
         folder, slash, name = key[len(self.restore_points) :].partition("/")
-        if not slash or not name:
-            return None
-        try:
-            return RestorePointId.parse(folder), name
-        except UsageError:
-            return None
+        return (folder, name) if slash and name else None

@@ -1,0 +1,70 @@
+"""The few fields of a manifest that listing needs, read several times faster than the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Whose manifest it is, and its figures."""
+
+    id: str
+    app: str
+    environment: str
+    label: str | None
+    artifact_sizes: dict[str, int]
+    tables: int
+    rows: int
+
+    @property
+    def stored_bytes(self) -> int:
+        """Stored bytes of all artifacts together."""
+        return sum(self.artifact_sizes.values())
+
+
+class _Artifact(TypedDict):
+    name: str
+    bytes: int
+
+
+class _Table(TypedDict):
+    rows: int
+
+
+class _Source(TypedDict):
+    tables: list[_Table]
+
+
+class _Database(TypedDict):
+    source: _Source
+
+
+class _Fields(TypedDict):
+    id: str
+    app: str
+    environment: str
+    label: str | None
+    artifacts: list[_Artifact]
+    database: _Database
+
+
+_FIELDS = TypeAdapter(_Fields)
+
+
+def read_head(document: bytes) -> Head:
+    """The head of a manifest; raises pydantic's ValidationError where it is malformed."""
+    fields = _FIELDS.validate_json(document)
+    tables = fields["database"]["source"]["tables"]
+    return Head(
+        id=fields["id"],
+        app=fields["app"],
+        environment=fields["environment"],
+        label=fields["label"],
+        artifact_sizes={artifact["name"]: artifact["bytes"] for artifact in fields["artifacts"]},
+        tables=len(tables),
+        rows=sum(table["rows"] for table in tables),
+    )

@@ -14,6 +14,7 @@ class Secrets:
     """All passwords of the embedded servers, each in a file of its name."""
 
     admin_password: str
+    postgres_password: str
     airflow_database_password: str
     owner_password: str
     backup_password: str

@@ -204,4 +204,4 @@ def test_streaming_stops_when_the_reader_does(root: Path) -> None:
     stream = store.stream("a")
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

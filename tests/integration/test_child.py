@@ -213,7 +213,7 @@ def test_no_descriptor_is_left_open() -> None:
     before = set(Path("/proc/self/fd").iterdir())
     for _ in range(5):
         all_ways()
-    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert set(Path("/proc/self/fd").iterdir()) <= before  # others' may be closed meanwhile
 
 
 def test_voices_are_told_apart() -> None:

@@ -71,9 +71,9 @@ def _settings(project: Path, state: State, secrets: Secrets, database_url: str, 
         "API__WORKERS": "1",
         "API__SECRET_KEY": secrets.api_secret_key,
         "API_AUTH__JWT_SECRET": secrets.jwt_secret,
-        # A changed policy shows within seconds, not minutes.
-        "DAG_PROCESSOR__REFRESH_INTERVAL": "15",
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+        # A changed policy shows within half a minute.
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         # What a killed run left unfinished is taken up by the next one soon, not after five minutes.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
@@ -75,28 +76,24 @@ def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> D
         client = client_for(snapshot.server_major)
         plan = plan_dump(client)
         name = "database.dump.age" if plan.format == "custom" else "database.dump.zst.age"
-        with snapshot.counting() as counting:
+        with snapshot.counting() as counting, ThreadPoolExecutor(1) as beside:
             progress.begin("dump")
+            globals_ = beside.submit(_globals, environment, id, client, snapshot)
             hint = snapshot.facts.database_bytes
             database = _store(environment, id, name, dump_stream(plan, snapshot), progress, hint)
             facts = counting.result()
             progress.end(f"{len(facts.tables)} tables, {facts.rows} rows")
-        globals_ = _globals(environment, id, client, snapshot, progress)
     duration = timedelta(seconds=time.monotonic() - started)
     return DumpDraft(
         id=str(id),
-        artifacts=(_artifact(environment, name, plan.format, database), globals_),
+        artifacts=(_artifact(environment, name, plan.format, database), globals_.result()),
         database=_described(client, plan.compression, facts, duration),
     )
 
 
-def _globals(
-    environment: Environment, id: RestorePointId, client: Client, snapshot: ExportedSnapshot, progress: Progress
-) -> Artifact:
-    progress.begin("globals")
+def _globals(environment: Environment, id: RestorePointId, client: Client, snapshot: ExportedSnapshot) -> Artifact:
     name = "globals.sql.age"
-    tally = _store(environment, id, name, globals_stream(client, snapshot.target), progress, None)
-    progress.end()
+    tally = _store(environment, id, name, globals_stream(client, snapshot.target), _SILENT, None)
     return _artifact(environment, name, "sql", tally)
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 class Record(BaseModel):
     """Base of everything that is stored as JSON: frozen, and strict about unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: most commands need but a few of the kinds.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Table(Record):

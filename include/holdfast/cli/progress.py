@@ -52,28 +52,38 @@ class Bar(Progress):
         self._bar: Any = None
         self._task: Any = None
         self._phase, self._bytes, self._started = "", 0, 0.0
+        self._total: int | None = None
 
     @override
     def begin(self, phase: str, total_bytes: int | None = None) -> None:
-        self._stop()
-        self._phase, self._bytes, self._started = phase, 0, time.monotonic()
-        columns = [self._rich.SpinnerColumn(), self._rich.TextColumn("{task.description}")]
-        if total_bytes is not None:
-            columns += [self._rich.BarColumn(), self._rich.TaskProgressColumn()]
-        columns += [self._rich.DownloadColumn(), self._rich.TransferSpeedColumn(), self._rich.TimeElapsedColumn()]
-        if total_bytes is not None:
-            columns += [self._rich.TextColumn("ETA"), self._rich.TimeRemainingColumn()]
         from rich.console import Console
 
-        self._bar = self._rich.Progress(*columns, console=Console(stderr=True), transient=True)
+        self._stop()
+        self._phase, self._bytes, self._started = phase, 0, time.monotonic()
+        self._total = total_bytes
+        self._bar = self._rich.Progress(*self._columns(), console=Console(stderr=True), transient=True)
         self._bar.start()
         self._task = self._bar.add_task(phase, total=total_bytes)
 
     @override
     def advance(self, count_bytes: int) -> None:
         self._bytes += count_bytes
-        if self._bar is not None:
+        if self._bar is None:
+            return
+        if self._total is None:
+            rate = figures.size(round(self._bytes / max(time.monotonic() - self._started, 0.001)))
+            self._bar.update(self._task, description=f"{self._phase} {figures.size(self._bytes)} {rate}/s")
+        else:
             self._bar.advance(self._task, count_bytes)
+
+    def _columns(self) -> list[Any]:
+        """A bar with share, rate and ETA where the total is known; else a sign of life and the time."""
+        rich = self._rich
+        columns: list[Any] = [rich.SpinnerColumn(), rich.TextColumn("{task.description}")]
+        if self._total is not None:
+            columns += [rich.BarColumn(), rich.TaskProgressColumn(), rich.DownloadColumn(binary_units=True)]
+            columns += [rich.TransferSpeedColumn(), rich.TextColumn("ETA"), rich.TimeRemainingColumn()]
+        return [*columns, rich.TimeElapsedColumn()]
 
     @override
     def end(self, outcome: str = "") -> None:

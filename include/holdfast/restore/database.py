@@ -23,6 +23,7 @@ from holdfast.postgres.target import Inspection, create_database, inspect, requi
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import archive_of, dump_artifact
+from holdfast.restore.growth import watched_growth
 from holdfast.restore.report import RestoreReport
 from holdfast.values.ids import RestorePointId
 
@@ -168,8 +169,9 @@ def _restore_spooled(
         selection = _choose(plan, file, names) if names else None
         every = plan.manifest.database.source.tables
         notes = (*(selection.notes if selection else ()), *_make_ready(plan))
-        progress.begin("restore")
-        verdict = restore_file(plan.client, plan.target, file, jobs=jobs, selection=selection)
+        progress.begin("restore", None if selection else plan.manifest.database.source.database_bytes)
+        with watched_growth(plan.target, progress):
+            verdict = restore_file(plan.client, plan.target, file, jobs=jobs, selection=selection)
         progress.end()
     chosen = selected(selection, every) if selection else every
     return _Outcome(verdict, chosen, notes, fetched - started, time.monotonic() - fetched)

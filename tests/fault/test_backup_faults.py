@@ -288,6 +288,14 @@ def test_unusually_small_dump_is_no_restore_point(shop: Site) -> None:
     assert len(shop.ids()) == 2
 
 
+def test_another_database_starts_its_own_history_of_sizes(shop: Site, make_database: Any) -> None:
+    """A policy that is pointed at a smaller database, such as one's own instead of the example's, still works."""
+    shop.backup()
+    shop.variables["AIRFLOW_CONN_SHOP_DB"] = make_database("CREATE TABLE tiny (x int); INSERT INTO tiny VALUES (1)")
+    shop.backup()
+    assert len(shop.ids()) == 2
+
+
 def test_clock_moved_back_loses_nothing(shop: Site) -> None:
     """A host that believes it is years ago still takes its backup, and nothing is lost when it is mended."""
     first = shop.backup()

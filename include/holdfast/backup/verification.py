@@ -9,7 +9,8 @@ from holdfast.backup.drafts import DumpDraft, VerifyDraft, read_draft, replace_d
 from holdfast.backup.facts import StepFacts
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
-from holdfast.manifest.model import Verification
+from holdfast.manifest.head import Head
+from holdfast.manifest.model import SourceFacts, Verification
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 from holdfast.verify import ReadBack, read_back
@@ -61,15 +62,12 @@ def _dumped(environment: Environment, id: RestorePointId) -> DumpDraft:
 
 
 def _shrinkage(environment: Environment, id: RestorePointId, dumped: DumpDraft) -> list[str]:
-    """A fault when the dump is far smaller than this tier's recent ones: often a wrong or emptied database."""
+    """A fault when the dump is far smaller than this tier's recent ones of the same database: often it was emptied.
+
+    Sizes of another database say nothing: a connection that now leads elsewhere starts a history of its own.
+    """
     ratio = environment.dump_tier(id.tier).min_size_ratio
-    recent = [
-        stored.size_bytes
-        for entry in environment.catalog.entries()
-        if entry.is_committed and entry.id.tier == id.tier and entry.id != id
-        for name, stored in entry.objects.items()
-        if name.startswith("database.dump")
-    ][-_RECENT:]
+    recent = _recent_sizes(environment, id, dumped.database.source)
     size = next(artifact.bytes for artifact in dumped.artifacts if artifact.content == "database")
     if not recent or size >= statistics.median(recent) * ratio:
         return []
@@ -77,6 +75,20 @@ def _shrinkage(environment: Environment, id: RestorePointId, dumped: DumpDraft) 
     return [
         f"the dump is unusually small: {size} bytes, less than {ratio:g} of the median {median} of the last "
         f"{len(recent)} {id.tier} restore points (tiers.{id.tier}.min_size_ratio tunes this)"
+    ]
+
+
+def _recent_sizes(environment: Environment, id: RestorePointId, source: SourceFacts) -> list[int]:
+    """Stored bytes of the tier's newest dumps of the same database."""
+    entries = environment.catalog.entries()
+    recent = [entry.id for entry in entries if entry.is_committed and entry.id.tier == id.tier and entry.id != id]
+    identity = (source.system_identifier, source.database)
+    return [
+        size
+        for _, head in environment.catalog.heads(recent[-_RECENT:])
+        if isinstance(head, Head) and (head.system_identifier, head.database) == identity
+        for name, size in head.artifact_sizes.items()
+        if name.startswith("database.dump")
     ]
 
 

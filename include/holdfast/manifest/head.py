@@ -10,13 +10,15 @@ from pydantic import TypeAdapter
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Whose manifest it is, and its figures."""
+    """Whose manifest it is, of which database, and its figures."""
 
     id: str
     app: str
     environment: str
     label: str | None
     artifact_sizes: dict[str, int]
+    system_identifier: str
+    database: str
     tables: int
     rows: int
 
@@ -36,6 +38,8 @@ class _Table(TypedDict):
 
 
 class _Source(TypedDict):
+    system_identifier: str
+    database: str
     tables: list[_Table]
 
 
@@ -58,13 +62,16 @@ _FIELDS = TypeAdapter(_Fields)
 def read_head(document: bytes) -> Head:
     """The head of a manifest; raises pydantic's ValidationError where it is malformed."""
     fields = _FIELDS.validate_json(document)
-    tables = fields["database"]["source"]["tables"]
+    source = fields["database"]["source"]
+    tables = source["tables"]
     return Head(
         id=fields["id"],
         app=fields["app"],
         environment=fields["environment"],
         label=fields["label"],
         artifact_sizes={artifact["name"]: artifact["bytes"] for artifact in fields["artifacts"]},
+        system_identifier=source["system_identifier"],
+        database=source["database"],
         tables=len(tables),
         rows=sum(table["rows"] for table in tables),
     )

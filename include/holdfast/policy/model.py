@@ -144,7 +144,7 @@ class TierPolicy(Part):
         default=0.5,
         ge=0,
         le=1,
-        description="a dump smaller than this share of the median of the tier's recent dumps of that database fails; 0 turns it off",
+        description="a dump below this share of the median of the tier's recent dumps of that database fails; 0: off",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -63,19 +65,32 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with its status."""
+    """Run the command line and end the process with its status."""
     signal.signal(signal.SIGTERM, _interrupted)
     _hasten()
-    is_debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    _end(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    is_debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
     ending = Ending(is_debug=is_debug, is_json="--json" in arguments)
     try:
         cli.main(arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()
     except Failure as failure:
-        sys.exit(failure.status)
+        return failure.status
     except BaseException as error:
-        sys.exit(ending.of(error))
-    sys.exit(0)
+        return ending.of(error)
+    return 0
+
+
+def _end(status: int) -> NoReturn:
+    """Leave at once: every use case has ended its children and threads, and taking the modules apart takes long."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _hasten() -> None:

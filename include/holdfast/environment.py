@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from holdfast.catalog import Catalog
 from holdfast.crypto import age
 from holdfast.crypto.signing import Signer, Verifier
-from holdfast.errors import UsageError
+from holdfast.errors import DecryptError, UsageError
 from holdfast.policy import EnvironmentPolicy, TierPolicy, load_policy
 from holdfast.policy.model import DUMP_TIERS
 from holdfast.storage.opening import open_store
@@ -82,6 +82,14 @@ class Environment:
                 hint="Set keys.identity_file on hosts that verify, restore or drill.",
             )
         return found
+
+    def identities_fit(self, identities: Sequence[age.Identity]) -> bool:
+        """Whether they open what is encrypted to the policy's recipients."""
+        sealed = age.encrypt([b"holdfast"], self.recipients())
+        try:
+            return b"".join(age.decrypt(sealed, identities)) == b"holdfast"
+        except DecryptError:
+            return False
 
     def signer(self) -> Signer:
         """The Ed25519 key that signs manifests; raises UsageError where the policy names none."""

@@ -135,7 +135,8 @@ def test_interrupt_ends_cleanly(shop: Site, pg18: Any, number: signal.Signals) -
     assert b"interrupted" in said
     assert b"Traceback" not in said
     assert not [pid for pid in children if _is_alive(pid)]
-    assert not [name for name in shop.stored_files() if name.endswith(("manifest.json", "database.dump.age"))]
+    assert b"Nothing of the backup was kept." in said
+    assert shop.stored_files() == []
 
 
 def test_each_flipped_byte_is_found_and_named(shop: Site) -> None:
@@ -204,8 +205,8 @@ def test_wrong_identity_is_not_decryptable(shop: Site) -> None:
     shop.edit_policy(f"identity_file: {shop.keys}", f"identity_file: {other}")
     done = shop.run("verify", str(shop.policy_file), "production", id, expect=1)
     assert b"database.dump.age is not decryptable" in done.stderr
-    refused = shop.run("backup", str(shop.policy_file), "production", "nightly", expect=1)
-    assert b"not decryptable" in refused.stderr
+    refused = shop.run("backup", str(shop.policy_file), "production", "nightly", expect=2)
+    assert b"keys.identity_file opens nothing" in refused.stderr
     assert shop.ids() == [id]
 
 
@@ -331,3 +332,43 @@ def test_store_inside_the_application_is_refused(shop: Site) -> None:
     shop.edit_policy("    tiers:", f"    release_dir: {release}\n    tiers:")
     done = shop.run("backup", str(shop.policy_file), "production", "nightly", expect=2)
     assert b"inside the application's own" in done.stderr
+
+
+def test_slips_of_people_never_show_a_password_or_leave_the_way_open(shop: Site) -> None:
+    """A mistyped address is not repeated, and TLS that is asked for in other words is not dropped."""
+    id = shop.backup()
+    policy = str(shop.policy_file)
+    for slip in ("postgres//u:Sekret1@h/db", "canary:Sekret1@127.0.0.1:5432/db", ""):
+        done = shop.run("restore", policy, "production", id, "--to", slip, "--debug", expect=2)
+        assert b"Sekret1" not in done.stderr + done.stdout
+    live = shop.variables["AIRFLOW_CONN_SHOP_DB"]
+    for parameter in ("ssl=true", "sslmod=verify-full"):
+        refused = shop.run(
+            "backup", policy, "production", "nightly", expect=2, AIRFLOW_CONN_SHOP_DB=f"{live}?{parameter}"
+        )
+        assert b"SSL" in refused.stderr or b"TLS" in refused.stderr
+
+
+def test_settings_of_a_database_do_not_break_its_backup(shop: Site) -> None:
+    """Date and interval styles are a matter of the application's taste."""
+    url = shop.variables["AIRFLOW_CONN_SHOP_DB"]
+    with psycopg.connect(url, autocommit=True) as session:
+        name = psycopg.sql.Identifier(session.info.dbname)
+        for setting in ("datestyle = 'SQL, DMY'", "intervalstyle = 'iso_8601'", "bytea_output = 'escape'"):
+            session.execute(psycopg.sql.SQL("ALTER DATABASE {} SET " + setting).format(name))  # type: ignore[arg-type]
+    shop.backup()
+
+
+def test_lost_output_is_not_called_a_fault(shop: Site) -> None:
+    """Stdout full or stderr closed: said in a line, or worked on in silence; never a traceback."""
+    policy = str(shop.policy_file)
+    command = " ".join(shop.command("list", policy, "production", "--json"))
+    done = subprocess.run(
+        f"{command} > /dev/full", shell=True, env=shop.surroundings(), capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert b"no space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+    command = " ".join(shop.command("backup", policy, "production", "nightly"))
+    assert subprocess.run(f"{command} 2>&-", shell=True, env=shop.surroundings(), check=False).returncode == 0
+    assert len(shop.ids()) == 1

@@ -17,6 +17,7 @@ from holdfast.errors import DatabaseError, DatabaseUnavailable
 from holdfast.manifest.model import SourceFacts
 from holdfast.postgres.binaries import client_for
 from holdfast.postgres.conninfo import Target
+from holdfast.postgres.dump import dump_stream, plan_dump
 from holdfast.postgres.preflight import preflight
 from holdfast.postgres.session import connect
 from holdfast.postgres.snapshot import exported_snapshot
@@ -53,6 +54,17 @@ def as_role(url: str) -> Target:
 def counted(facts: SourceFacts) -> dict[tuple[str, str], int]:
     """Rows by schema and name."""
     return {(table.schema_name, table.name): table.rows for table in facts.tables}
+
+
+def queued_truncation(url: str, table: str) -> threading.Thread:
+    """A TRUNCATE that already waits for whoever holds the table."""
+    thread = threading.Thread(target=execute, args=(url, f"TRUNCATE {table}"), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not rows(url, "SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return thread
 
 
 def test_every_table_is_counted_exactly(cluster: Cluster, make_database: Make) -> None:
@@ -135,6 +147,56 @@ def test_snapshot_waits_for_a_migration_under_way(cluster: Cluster, make_databas
         timer.join()
 
 
+def test_endless_migration_is_not_waited_for(
+    cluster: Cluster, make_database: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait ends, and may be tried again."""
+    monkeypatch.setattr("holdfast.postgres.snapshot.BEFORE_SNAPSHOT_S", 1)
+    url = make_database("CREATE TABLE t (a int)", cluster=cluster)
+    with psycopg.connect(url) as migration:
+        migration.execute("TRUNCATE t")
+        with (
+            pytest.raises(DatabaseUnavailable, match=r"changes tables .* stands between") as caught,
+            exported_snapshot(Target.parse(url)),
+        ):
+            raise AssertionError("it must not come so far")
+    assert "Run migrations outside" in str(caught.value.hint)
+
+
+def test_other_counting_sessions_do_not_wait_for_ever(
+    cluster: Cluster, make_database: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They queue behind a statement that waits for the snapshot itself."""
+    monkeypatch.setattr("holdfast.postgres.snapshot.BESIDE_SNAPSHOT_S", 1)
+    url = make_database("CREATE TABLE a (x int); CREATE TABLE b (x int)", cluster=cluster)
+    with exported_snapshot(Target.parse(url)) as snapshot:
+        truncation = queued_truncation(url, "b")
+        with pytest.raises(DatabaseUnavailable, match=r"changes tables .* stands between"):
+            snapshot.count(workers=2)
+        assert len(snapshot.count().tables) == 2
+    truncation.join(10)
+    assert not truncation.is_alive()
+
+
+def test_dump_does_not_wait_for_what_waits_for_its_snapshot(
+    cluster: Cluster, make_database: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A circle that PostgreSQL does not see: pg_dump gives up, and the application's statement goes through."""
+    monkeypatch.setattr("holdfast.postgres.dump.BESIDE_SNAPSHOT_S", 1)
+    url = make_database("CREATE TABLE t (a int); INSERT INTO t VALUES (1)", cluster=cluster)
+    with exported_snapshot(Target.parse(url)) as snapshot:
+        truncation = queued_truncation(url, "t")
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable, match=r"changes tables .* stands between") as caught:
+            b"".join(dump_stream(plan_dump(client_for(snapshot.server_major)), snapshot))
+        assert time.monotonic() - started < 10
+        assert truncation.is_alive()
+    assert "Run migrations outside" in str(caught.value.hint)
+    truncation.join(10)
+    assert not truncation.is_alive()
+    assert rows(url, "SELECT count(*) FROM t") == [(0,)]
+
+
 def test_table_dropped_between_listing_and_locking(cluster: Cluster, make_database: Make) -> None:
     """The list is made anew."""
     url = make_database("CREATE TABLE a (x int); CREATE TABLE b (x int); INSERT INTO b VALUES (1)", cluster=cluster)
@@ -202,6 +264,20 @@ def test_hints_mend_everything(cluster: Cluster, plain_role: str, make_database:
     with exported_snapshot(as_role(url)) as snapshot:
         assert counted(snapshot.count()) == ROWS
     execute(url, f"DROP OWNED BY {plain_role}")
+
+
+def test_subscriptions_are_for_superusers(cluster: Cluster, plain_role: str, make_database: Make) -> None:
+    """pg_dump would leave them out with a warning, whoever may read them."""
+    statement = "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false)"
+    url = make_database(statement, cluster=cluster)
+    try:
+        execute(url, f"GRANT pg_read_all_data TO {plain_role}")
+        assert [problem.what for problem in preflight(as_role(url))] == ["subscription sub"]
+        assert preflight(Target.parse(url)) == ()
+        assert preflight(as_role(make_database(cluster=cluster))) == ()
+    finally:
+        execute(url, "ALTER SUBSCRIPTION sub SET (slot_name = NONE)")
+        execute(url, "DROP SUBSCRIPTION sub")
 
 
 def test_settings_of_the_role_do_not_disturb(cluster: Cluster, plain_role: str, make_database: Make) -> None:

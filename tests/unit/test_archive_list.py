@@ -137,6 +137,10 @@ def test_names_in_other_encodings_are_told_by_oid() -> None:
     """A Latin-1 database lists its names in Latin-1."""
     text = HEADER + "1; 0 7 TABLE DATA public \udce4 o\n"
     assert differences(parse(text), [table(7, "ä")]) == ()
+    looks_like_utf8 = HEADER + "1; 0 7 TABLE DATA public \u00df o\n"
+    assert differences(parse(looks_like_utf8), [table(7, "Ãź")], encoding="LATIN2") == ()
+    assert len(differences(parse(looks_like_utf8), [table(7, "Ãź")])) == 1
+    assert len(differences(parse(looks_like_utf8), [table(8, "Ãź")], encoding="LATIN2")) == 2
 
 
 def test_chosen_table_brings_what_belongs_to_it() -> None:

@@ -66,6 +66,10 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("0 2 * * *", "0 5-2 * * *", "schedule: '0 5-2 * * *' is neither"),
         ("0 2 * * *", "0 2 * foo *", "schedule: '0 2 * foo *' is neither"),
         ("s3://shop-backups/holdfast", "/srv/backups", "store.url: expected one of file://"),
+        ("s3://shop-backups/holdfast", "file://rel/dir", "store.url: expected a folder"),
+        ("s3://shop-backups/holdfast", "s3://", "store.url: expected a bucket"),
+        ("s3://shop-backups/holdfast", "file:///tmp/$HOME", "store.url: it holds a $"),
+        ("s3://shop-backups/holdfast", "s3://key:hunter22@b/p", "store.url: it holds a login"),
         ("age1qqqq", "AGE-SECRET-KEY-1QQQ", "keys.recipients.0: no age recipient"),
         ("Europe/Berlin", "Europe/Berln", "line 4: environments.production.timezone"),
         (
@@ -92,9 +96,10 @@ def test_each_fault_is_named(tmp_path: Path, old: str, new: str, expected: str) 
         load_policy(path, {"KEYS": "/keys"})
     assert expected in str(caught.value)
     assert str(path) in str(caught.value)
+    assert "hunter22" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "42", "- a", "\x00", "app: &a [*a]"])
+@pytest.mark.parametrize("text", ["", "{a: " * 3000, "42", "- a", "\x00", "app: &a [*a]"])
 def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
     """Whatever the file holds, the answer is a PolicyError."""
     with pytest.raises(PolicyError):

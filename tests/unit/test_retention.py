@@ -81,6 +81,14 @@ def test_point_of_a_host_whose_clock_was_behind_is_not_old() -> None:
     assert not kept[_id(1)][0]
 
 
+def test_point_dated_ahead_does_not_take_the_protection_of_the_real_newest() -> None:
+    """A host that once believed it was 2030 leaves one odd id; the newest by the server's clock stays too."""
+    ahead = Point(_id(1500), START + timedelta(days=10), is_held=False, is_trusted=True, is_verified=True)
+    now = START + timedelta(days=9000)
+    kept = {d.id: d.keep for d in decide([ahead, _point(20), _point(5)], KEEP, now)}
+    assert kept == {_id(1500): True, _id(20): True, _id(5): False}
+
+
 def test_orphan_needs_age_and_a_later_commit() -> None:
     """A clock that jumped ahead does not make a running backup an orphan."""
     grace = Duration.parse("2d")

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from holdfast.backup.drafts import OpenDraft, read_draft, replace_draft
+from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, SignatureError, UsageError
 from holdfast.values.ids import RestorePointId
@@ -30,6 +31,7 @@ def open_restore_point(
     id = RestorePointId.make(opened_at, tier, origin)
     environment.recipients()
     signer = environment.signer()
+    _demand_pair(environment, signer)
     if environment.catalog.entry(id).is_committed:
         return id
     draft = OpenDraft(
@@ -44,6 +46,17 @@ def open_restore_point(
     if _standing(environment, key) != draft:
         replace_draft(environment.store, key, draft, signer)
     return id
+
+
+def _demand_pair(environment: Environment, signer: Signer) -> None:
+    """A verify key of another pair would be found out by the last step only."""
+    try:
+        environment.verifier().verify(b"holdfast", signer.sign(b"holdfast"))
+    except SignatureError as error:
+        raise UsageError(
+            f"{environment.title}: keys.verify_key_file does not belong to keys.signing_key_file",
+            hint="Use signing.pem and signing.pub that were made together.",
+        ) from error
 
 
 def _standing(environment: Environment, key: str) -> OpenDraft | None:

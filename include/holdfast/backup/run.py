@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from holdfast.backup.commit import commit_manifest
@@ -12,7 +13,9 @@ from holdfast.backup.facts import StepFacts
 from holdfast.backup.opening import open_restore_point
 from holdfast.backup.verification import verify_list
 from holdfast.environment import Environment
+from holdfast.errors import HoldfastError, UsageError
 from holdfast.progress import Progress, Silent
+from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
 
@@ -20,11 +23,39 @@ _SILENT = Silent()
 def run_backup(
     environment: Environment, tier: str, *, label: str | None = None, progress: Progress = _SILENT
 ) -> StepFacts:
-    """Open, dump, verify and commit one restore point; raises what the steps raise."""
+    """Open, dump, verify and commit one restore point; raises what the steps raise.
+
+    What is left of a backup that fails or is interrupted is removed: no second attempt will use it.
+    """
     started = time.monotonic()
+    _demand_readable(environment)
     origin = secrets.token_hex(16)
     id = open_restore_point(environment, tier=tier, opened_at=environment.clock(), origin=origin, label=label)
-    dump_database(environment, id, progress=progress)
-    verify_list(environment, id, progress=progress)
-    facts = commit_manifest(environment, id, progress=progress)
+    try:
+        dump_database(environment, id, progress=progress)
+        verify_list(environment, id, progress=progress)
+        facts = commit_manifest(environment, id, progress=progress)
+    except BaseException as error:
+        _remove_remnant(environment, id)
+        error.add_note("Nothing of the backup was kept.")
+        raise
     return replace(facts, seconds=time.monotonic() - started)
+
+
+def _demand_readable(environment: Environment) -> None:
+    """An identity that does not fit would be found out after the whole dump."""
+    identities = environment.identities()
+    if identities is not None and not environment.identities_fit(identities):
+        raise UsageError(
+            f"{environment.title}: keys.identity_file opens nothing that is encrypted to the policy's recipients",
+            hint="Correct keys.identity_file or keys.recipients: what nobody can decrypt is not a backup.",
+        )
+
+
+def _remove_remnant(environment: Environment, id: RestorePointId) -> None:
+    """Clear an uncommitted restore point; that this fails too must not hide why the backup did."""
+    with suppress(HoldfastError):
+        entry = environment.catalog.entry(id)
+        if not entry.is_committed:
+            for stored in entry.objects.values():
+                environment.store.delete(stored.key)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from holdfast.catalog.catalog import Catalog, Entry
+from holdfast.crypto.signing import SIGNATURE_BYTES
 from holdfast.errors import PermanentError
 from holdfast.manifest.head import Head
+from holdfast.values import keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +53,12 @@ def _summary(entry: Entry, head: Head | PermanentError) -> PointSummary:
         bytes=head.stored_bytes,
         tables=head.tables,
         rows=head.rows,
-        faults=tuple(entry.missing(head)),
+        faults=(*entry.missing(head), *_signature_faults(entry)),
     )
+
+
+def _signature_faults(entry: Entry) -> list[str]:
+    """Whether a signature fits is for `verify` to say; that there is none shows at once."""
+    stored = entry.objects.get(keys.SIGNATURE)
+    is_whole = stored is not None and stored.size_bytes == SIGNATURE_BYTES
+    return [] if is_whole else [f"{keys.SIGNATURE} is missing or cut"]

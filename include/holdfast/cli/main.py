@@ -77,7 +77,8 @@ def _run(arguments: list[str]) -> int:
     ending = Ending(is_debug=is_debug, is_json="--json" in arguments)
     try:
         cli.main(arguments, prog_name="holdfast", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Failure as failure:
         return failure.status
     except BaseException as error:
@@ -87,9 +88,10 @@ def _run(arguments: list[str]) -> int:
 
 def _end(status: int) -> NoReturn:
     """Leave at once: every use case has ended its children and threads, and taking the modules apart takes long."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            if stream is not None:
+                stream.flush()
     os._exit(status)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sys
@@ -16,6 +18,7 @@ from holdfast.errors import HoldfastError, UsageError
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+_OUTPUT_LOST = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
 
 class Failure(Exception):
@@ -47,7 +50,12 @@ class Ending:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else FAILED
         if isinstance(error, KeyboardInterrupt | click.Abort):
-            return self._say("interrupted", "Nothing half-done was kept.", INTERRUPTED)
+            # click wraps the interrupt; the use case noted on it what is left behind.
+            notes = getattr(error.__cause__ or error, "__notes__", ())
+            return self._say("interrupted", " ".join(notes) or None, INTERRUPTED)
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(error.format_message(), err=True)
+            return MISUSED
         if isinstance(error, HoldfastError):
             return self._say(str(error), error.hint, MISUSED if isinstance(error, UsageError) else FAILED)
         if isinstance(error, click.UsageError):
@@ -59,6 +67,12 @@ class Ending:
             # Whoever read stdout is gone; what Python still holds for it must not be written at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
+        if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_LOST:
+            return self._say(
+                f"output: {(error.strerror or 'cannot be written').lower()}",
+                "What the command did stands, but not all of what it said: `holdfast list` shows what there is.",
+                FAILED,
+            )
         return self._say(
             f"{type(error).__name__}: {error}",
             "This is a fault in holdfast itself: run again with --debug and report what it prints.",
@@ -70,7 +84,10 @@ class Ending:
         click.echo(f"holdfast: error: {line}", err=True)
         if hint:
             click.echo(f"hint: {hint}", err=True)
-        if self.is_json:
-            emit({"error": line, "hint": hint, "status": status})
-        sys.stdout.flush()
+        # Where stdout is what failed, the line above has to do.
+        with contextlib.suppress(OSError):
+            if self.is_json:
+                emit({"error": line, "hint": hint, "status": status})
+            if sys.stdout is not None:
+                sys.stdout.flush()
         return status

@@ -8,7 +8,7 @@ from typing import Any, override
 
 import click
 
-from holdfast.progress import Progress
+from holdfast.progress import Progress, Silent
 from holdfast.values import figures
 
 
@@ -104,6 +104,8 @@ class Bar(Progress):
 
 def reporter() -> Progress:
     """The reporter that fits where stderr goes."""
+    if sys.stderr is None:  # closed by whoever started us
+        return Silent()
     if not sys.stderr.isatty():
         return PlainLines()
     bar = Bar()

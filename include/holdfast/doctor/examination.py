@@ -14,10 +14,13 @@ def examine(environment: Environment) -> list[Check]:
         attempt("identity", lambda: keys.identity(environment)),
         attempt("signing", lambda: keys.signing(environment)),
         attempt("store", lambda: store.reachable(environment)),
-        attempt("store write", lambda: store.writable(environment)),
-        attempt("restore points", lambda: store.newest(environment)),
-        attempt("database", lambda: database.connection(environment)),
     ]
+    if checks[-1].verdict != "failed":
+        checks += [
+            attempt("store write", lambda: store.writable(environment)),
+            attempt("restore points", lambda: store.newest(environment)),
+        ]
+    checks.append(attempt("database", lambda: database.connection(environment)))
     if checks[-1].verdict != "failed":
         checks += [
             attempt("client programs", lambda: database.client(environment)),

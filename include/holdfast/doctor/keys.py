@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
-from holdfast.crypto import age
 from holdfast.doctor.check import Check
 from holdfast.environment import Environment
-from holdfast.errors import DecryptError
 
 
 def recipients(environment: Environment) -> Check | str:
@@ -34,7 +31,7 @@ def identity(environment: Environment) -> Check | str:
             "no identity_file: backups are checked by size and hash alone here",
             "Set keys.identity_file on the host that verifies and restores.",
         )
-    if not _opens(environment, identities):
+    if not environment.identities_fit(identities):
         return Check(
             "identity",
             "failed",
@@ -42,15 +39,6 @@ def identity(environment: Environment) -> Check | str:
             "keys.identity_file and keys.recipients belong to different keys: correct one of them.",
         )
     return "it opens what is encrypted to the policy's recipients"
-
-
-def _opens(environment: Environment, identities: Sequence[age.Identity]) -> bool:
-    probe = secrets.token_bytes(32)
-    sealed = b"".join(age.encrypt([probe], environment.recipients()))
-    try:
-        return b"".join(age.decrypt([sealed], identities)) == probe
-    except DecryptError:
-        return False
 
 
 def signing(environment: Environment) -> Check | str:

@@ -91,9 +91,9 @@ def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
         except PermanentError:
             points.append(Point(entry.id, entry.id.opened_at, entry.is_held, is_trusted=False, is_verified=False))
         else:
-            taken_at = max(entry.id.opened_at, manifest.database.source.snapshot_at)
+            snapshot_at = manifest.database.source.snapshot_at
             is_whole = not entry.missing(manifest)
-            points.append(Point(entry.id, taken_at, entry.is_held, is_trusted=True, is_verified=is_whole))
+            points.append(Point(entry.id, snapshot_at, entry.is_held, is_trusted=True, is_verified=is_whole))
     return points
 
 

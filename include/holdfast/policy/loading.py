@@ -74,6 +74,8 @@ def _parse(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise PolicyError(f"policy {path}{line}: {error.problem or error.context}") from error
+    except RecursionError:
+        raise PolicyError(f"policy {path}: nested too deeply to be a policy") from None
     except (yaml.YAMLError, ValueError) as error:
         raise PolicyError(f"policy {path}: not YAML: {error}") from error
     if not isinstance(data, dict):

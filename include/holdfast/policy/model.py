@@ -58,10 +58,9 @@ def _recipient(value: Any) -> str:
 
 def _store_url(value: Any) -> str:
     text = str(value)
-    if not text.startswith(places.STORE_SCHEMES):
-        raise ValueError(
-            f"expected one of {', '.join(places.STORE_SCHEMES)}, such as file:///srv/backups or s3://bucket/prefix"
-        )
+    fault = places.store_url_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
     return text
 
 
@@ -117,7 +116,7 @@ class KeyFiles(Part):
     """Who can read backups (age recipients and identity) and what proves them ours (Ed25519 keys)."""
 
     recipients: tuple[Recipient, ...] = ()
-    recipients_file: str | None = None
+    recipients_file: str | None = Field(default=None, min_length=1)
     identity_file: str | None = None
     signing_key_file: str | None = None
     verify_key_file: str | None = None

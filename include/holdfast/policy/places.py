@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 STORE_SCHEMES = ("file://", "s3://", "gs://", "az://", "abfs://")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+
+
+def store_url_fault(text: str) -> str | None:
+    """What is wrong with a store's URL, never repeating a login that stands in it; None where nothing is."""
+    if not text.startswith(STORE_SCHEMES):
+        return f"expected one of {', '.join(STORE_SCHEMES)}, such as file:///srv/backups or s3://bucket/prefix"
+    url = urlsplit(text)
+    if "@" in url.netloc:
+        return "it holds a login: credentials belong into the connection that conn_id names"
+    if "$" in text:
+        return "it holds a $ that is no ${NAME}"
+    if url.scheme == "file":
+        is_folder = not url.netloc and url.path.startswith("/") and url.path.strip("/")
+        return None if is_folder else "expected a folder as file:///dir, from the root of the file system"
+    return None if _BUCKET.fullmatch(url.netloc) else "expected a bucket's name of a-z, 0-9, - and . after ://"
 
 
 def refuse_inside(store_url: str, protected: Iterable[str]) -> None:

@@ -86,8 +86,11 @@ def list_file(client: Client, archive: int) -> Listing:
     return _listing(run(_command(client, (f"/proc/self/fd/{archive}",), archive)))
 
 
-def differences(listing: Listing, tables: Sequence[Table]) -> tuple[str, ...]:
-    """One line per table of the snapshot that is not in the archive, and the other way round."""
+def differences(listing: Listing, tables: Sequence[Table], *, encoding: str = "UTF8") -> tuple[str, ...]:
+    """One line per table of the snapshot that is not in the archive, and the other way round.
+
+    Names are listed in the database's ``encoding``: other than in UTF8 only the oids are compared.
+    """
     listed = {entry.oid: entry for entry in listing.tables}
     wanted = {table.oid: table for table in tables}
     missing = [table for oid, table in wanted.items() if oid not in listed]
@@ -95,7 +98,7 @@ def differences(listing: Listing, tables: Sequence[Table]) -> tuple[str, ...]:
     renamed = [
         (wanted[oid], entry)
         for oid, entry in listed.items()
-        if oid in wanted and not entry.names(wanted[oid].schema_name, wanted[oid].name)
+        if encoding == "UTF8" and oid in wanted and not entry.names(wanted[oid].schema_name, wanted[oid].name)
     ]
     return tuple(
         [f"table {table.schema_name}.{table.name} is missing in the dump" for table in missing]

@@ -93,6 +93,8 @@ _HARMLESS = (
         "indexes are built anew by a restore, with the collation that is there",
         _is_warning(r"WARNING:  database \".*\" has a collation version mismatch"),
     ),
+    # Last: what really went wrong is an error as well, and rows are counted afterwards.
+    _Harmless("the server warned and went on", _is_warning(r"WARNING:  ")),
 )
 
 # The first pattern that fits decides: causes stand before what follows from them.
@@ -117,6 +119,11 @@ _FAILURES: tuple[tuple[Kind, str, str], ...] = (
         "an extension of the source is not installed on the target server",
     ),
     (Kind.MISSING_ROLE, r"role \".*\" does not exist", "a role of the source is not on the target server"),
+    (
+        Kind.PERMISSION,
+        r"cannot execute .* in a read-only transaction",
+        "the target takes no writes: it is a standby, or default_transaction_read_only is on",
+    ),
     (
         Kind.PERMISSION,
         r"permission denied|must be (owner|superuser|able to|a member)|must have |only superuser|"

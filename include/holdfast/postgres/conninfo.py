@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from holdfast.errors import UsageError
-from holdfast.postgres.dialects import is_url, libpq_url
+from holdfast.postgres.dialects import driver_names, is_url, libpq_url
 from holdfast.postgres.keywords import KEYWORDS, SECRET_KEYWORDS, UNPASSABLE, VARIABLES
 from holdfast.process.redaction import spellings
 from holdfast.values.connection import Connection, Connections
@@ -44,7 +45,8 @@ class Target:
     def from_connection(cls, connection: Connection) -> Target:
         """The database that an Airflow connection leads to.
 
-        Of its extra, libpq's own keywords are kept and all else is left to those it is meant for.
+        Of its extra, libpq's own keywords are kept and all else is left to those it is meant for; but nothing
+        that speaks of TLS is passed over in silence.
         """
         if connection.conn_type not in (*_SCHEMES, ""):
             raise UsageError(
@@ -58,7 +60,7 @@ class Target:
             "password": connection.password,
             "dbname": connection.schema,
         }
-        extra = {name: _as_text(value) for name, value in connection.extra.items() if name in KEYWORDS}
+        extra = {name: _as_text(value) for name, value in driver_names(connection.extra) if name in KEYWORDS}
         given = {name: str(value) for name, value in fields.items() if value not in (None, "")}
         return cls._of({name: value for name, value in extra.items() if value} | given)
 
@@ -145,10 +147,19 @@ class Target:
         return replace(self, parameters={name: value for name, value in merged.items() if value is not None})
 
 
+_CONN_ID = re.compile(r"[A-Za-z0-9_.-]+")
+
+
 def resolve(text: str, connections: Connections) -> Target:
     """The database that a URL, key=value text, or else the id of a connection names."""
     if "://" in text or "=" in text:
         return Target.parse(text)
+    if not _CONN_ID.fullmatch(text):
+        # It may be an address with a slip in it, and hold a password: nothing of it is repeated.
+        raise UsageError(
+            "target: neither the id of a connection nor an address",
+            hint="Give a connection id, or a URL such as postgresql://user:password@host:5432/database.",
+        )
     return Target.from_connection(connections.get(text))
 
 

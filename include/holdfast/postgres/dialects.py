@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from holdfast.errors import UsageError
@@ -50,6 +50,24 @@ def libpq_url(text: str) -> str:
     address, _, query = text[scheme.end() :].partition("?")
     parameters = "&".join(_translated(query)) if query else ""
     return f"{scheme[1].lower()}://{address}" + (f"?{parameters}" if parameters else "")
+
+
+def driver_names(extra: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """A connection's extra with what other drivers call TLS in libpq's words.
+
+    Raises UsageError for an unknown name that begins with ssl: passed over, it would leave the way open.
+    """
+    for name, value in extra.items():
+        if name == "ssl":
+            yield "sslmode", "require" if str(value).lower() in ("true", "1", "require") else "prefer"
+        elif name == "sslmode":
+            yield name, _SSLMODES.get(str(value), value)
+        elif name.lower().startswith("ssl") and name not in KEYWORDS | _FOREIGN:
+            raise UsageError(
+                f"connection: unknown TLS parameter {name!r}", hint="libpq's are sslmode, sslrootcert, sslcert, sslkey."
+            )
+        else:
+            yield name, value
 
 
 def _translated(query: str) -> Iterator[str]:

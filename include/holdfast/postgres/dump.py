@@ -9,9 +9,10 @@ from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, U
 from holdfast.postgres.binaries import Client
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.dsn import dbname_argument
+from holdfast.postgres.lock_wait import BESIDE_SNAPSHOT_S, lock_wait_error
 from holdfast.postgres.outer_zstd import compressed, decompressed
 from holdfast.postgres.snapshot import ExportedSnapshot
-from holdfast.postgres.stderr import is_connection_loss, is_permission
+from holdfast.postgres.stderr import is_connection_loss, is_lock_timeout, is_permission
 from holdfast.process.child import ChildFailed, Command, base_environment, stream
 
 ByteStream = Generator[bytes, None, None]
@@ -45,8 +46,8 @@ def plan_dump(client: Client) -> DumpPlan:
 def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot) -> ByteStream:
     """The database of the snapshot as a custom-format archive (within zstd as ``plan.format`` says).
 
-    Raises DatabaseUnavailable where the connection broke, ToolError
-    where pg_dump failed otherwise; either before the iteration ends.
+    Raises DatabaseUnavailable where the connection broke or a table stayed locked, ToolError where pg_dump
+    failed otherwise; either before the iteration ends.
     """
     inner = f"zstd:{_LEVEL}" if plan.format == PLAIN else "0"
     argv = (
@@ -57,6 +58,7 @@ def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot) -> ByteStream:
         "--no-privileges",
         "--no-password",
         f"--snapshot={snapshot.snapshot_id}",
+        f"--lock-wait-timeout={BESIDE_SNAPSHOT_S * 1000}",
     )
     pieces = _output(argv, snapshot.target)
     yield from pieces if plan.format == PLAIN else compressed(pieces, _LEVEL)
@@ -100,6 +102,8 @@ def _explained(error: ChildFailed, heard: str, target: Target) -> HoldfastError:
     message = f"{target.describe()}: {error.message}"
     if is_connection_loss(heard):
         return DatabaseUnavailable(message)
+    if is_lock_timeout(heard):
+        return lock_wait_error(target, error.message)
     if is_permission(heard):
         return DatabaseError(message, hint="`holdfast doctor` names everything that the role may not read.")
     return ChildFailed(message, status=error.status, stderr=error.stderr)

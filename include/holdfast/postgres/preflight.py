@@ -11,6 +11,7 @@ from holdfast.postgres.session import Session, connect, translated
 
 # pg_dump locks tables and partitioned tables, copies tables and reads every sequence; each needs SELECT on the
 # object and USAGE on its schema. What belongs to an extension is not touched, but for its configuration tables.
+# Subscriptions it leaves out, with a mere warning, for everybody but superusers, whatever else they were granted.
 _OBJECTS = """
 WITH dumped AS (
   SELECT c.oid, c.relkind, c.relname, n.oid AS schema_oid, n.nspname
@@ -40,6 +41,11 @@ SELECT 'large object', oid::text
    AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(lomacl) a
                     WHERE a.privilege_type = 'SELECT'
                       AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))
+UNION ALL
+SELECT 'subscription', pg_catalog.format('%I', subname)
+  FROM pg_catalog.pg_subscription
+ WHERE pg_catalog.current_setting('is_superuser') <> 'on'
+   AND subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
  ORDER BY 1, 2
 """
 
@@ -87,6 +93,12 @@ def _problems(rows: list[tuple[str, str]], role: str, version: int) -> Iterator[
             yield Problem(
                 f"table {name}: its row-level security would hide rows",
                 f"Run as a superuser: ALTER ROLE {role} BYPASSRLS;",
+            )
+        elif kind == "subscription":
+            yield Problem(
+                f"subscription {name}",
+                f"Back up as a superuser, or drop the subscription {name}: a restore would lack it "
+                "(membership in pg_create_subscription does not help).",
             )
         elif kind == "large object":
             yield Problem(f"large object {name}", f"Run: GRANT SELECT ON LARGE OBJECT {name} TO {role};")

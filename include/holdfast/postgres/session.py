@@ -20,6 +20,13 @@ Session = psycopg.Connection[TupleRow]
 _CONNECT_TIMEOUT_S = 15
 
 
+# A role's or database's own choices change how values are written, and psycopg reads only these forms.
+_SETTINGS = """
+SELECT pg_catalog.set_config('TimeZone', 'UTC', false), pg_catalog.set_config('DateStyle', 'ISO', false),
+       pg_catalog.set_config('IntervalStyle', 'postgres', false), pg_catalog.set_config('bytea_output', 'hex', false)
+"""
+
+
 class DatabaseMissing(DatabaseError):
     """The server is there, the database is not."""
 
@@ -33,7 +40,7 @@ _WRONG_LOGIN = re.compile(
     r"invalid (port|integer|sslmode|connection option|channel_binding)",
     re.IGNORECASE,
 )
-_NO_DATABASE = re.compile(r"database \".*\" does not exist|no such database", re.IGNORECASE)
+_NO_DATABASE = re.compile(r"database \".*\" does not exist|no such database", re.IGNORECASE | re.DOTALL)
 _NO_HOST = re.compile(r"could not translate host name|Name or service not known|nodename nor servname", re.IGNORECASE)
 _TEMPORARY_NAME = re.compile(r"Temporary failure in name resolution|Try again", re.IGNORECASE)
 
@@ -52,7 +59,7 @@ def connect(target: Target, *, autocommit: bool = True) -> Session:
     session = open_session(target)
     try:
         with translated(target, "setting up the session"):
-            session.execute("SELECT pg_catalog.set_config('TimeZone', 'UTC', false)")
+            session.execute(_SETTINGS)
             session.autocommit = autocommit
     except BaseException:
         session.close()

@@ -15,6 +15,7 @@ from holdfast.errors import DatabaseUnavailable
 from holdfast.manifest.model import SourceFacts, Table
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import read_facts
+from holdfast.postgres.lock_wait import BEFORE_SNAPSHOT_S, BESIDE_SNAPSHOT_S, waiting_for_locks
 from holdfast.postgres.preflight import Problem, preflight, require_readable
 from holdfast.postgres.session import Session, connect, pinned, translated
 from holdfast.postgres.tables import TableRef, count_rows, list_tables
@@ -25,7 +26,7 @@ __all__ = ["Counting", "ExportedSnapshot", "Problem", "exported_snapshot", "pref
 # is done long before it, and leaves the server's other processors to the application.
 _SETTINGS = """
 SELECT pg_catalog.set_config(s.name, wished.value, false)
-  FROM (VALUES ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', '0'), ('jit', 'off'),
+  FROM (VALUES ('row_security', 'off'), ('statement_timeout', '0'), ('lock_timeout', %(lock_timeout)s), ('jit', 'off'),
                ('max_parallel_workers_per_gather', '0'),
                ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
                ('transaction_timeout', '0'), ('search_path', '')) AS wished (name, value)
@@ -83,7 +84,7 @@ class ExportedSnapshot:
 
     def _count_apart(self, tables: Sequence[TableRef]) -> dict[int, int]:
         with connect(self.target, autocommit=False) as session:
-            _prepare(session, self.target)
+            _prepare(session, self.target, BESIDE_SNAPSHOT_S)
             with translated(self.target, "joining the snapshot"):
                 session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot_id)))
             return self._count(session, tables)
@@ -91,7 +92,7 @@ class ExportedSnapshot:
     def _count(self, session: Session, tables: Sequence[TableRef]) -> dict[int, int]:
         self._counting.add(session)
         try:
-            with translated(self.target, "counting rows"):
+            with translated(self.target, "counting rows"), waiting_for_locks(self.target):
                 return count_rows(session, tables)
         finally:
             self._counting.discard(session)
@@ -131,24 +132,26 @@ def exported_snapshot(target: Target) -> Iterator[ExportedSnapshot]:
         server = pinned(target, session)
         with translated(server, "checking privileges"):
             require_readable(session, server)
-        _prepare(session, server)
+        _prepare(session, server, BEFORE_SNAPSHOT_S)
         tables = _locked_tables(session, server)
         with translated(server, "exporting a snapshot"):
             row = session.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
             assert row is not None
             # Those made since the locks were taken belong to the snapshot too.
             late = set(list_tables(session)) - set(tables)
-            _lock(session, tuple(late))
+            _lock(session, server, tuple(late))
+            # A count may wait for a REINDEX as long as that takes: PostgreSQL sees whom this session waits for.
+            session.execute("SET lock_timeout = 0")
             snapshot = ExportedSnapshot(server, session, str(row[0]), list_tables(session))
         yield snapshot
         with translated(server, "closing the snapshot"):
             session.rollback()
 
 
-def _prepare(session: Session, target: Target) -> None:
+def _prepare(session: Session, target: Target, lock_timeout_s: int) -> None:
     """Make the next transaction see one state of the database, all of it, for as long as it takes."""
     with translated(target, "preparing the snapshot"):
-        session.execute(_SETTINGS)
+        session.execute(_SETTINGS, {"lock_timeout": f"{lock_timeout_s}s"})
         if not session.autocommit:
             session.rollback()
         session.autocommit = False
@@ -167,7 +170,7 @@ def _locked_tables(session: Session, target: Target) -> tuple[TableRef, ...]:
             tables = list_tables(session)
             session.rollback()
             try:
-                _lock(session, tables)
+                _lock(session, target, tables)
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 session.rollback()
                 continue
@@ -175,7 +178,8 @@ def _locked_tables(session: Session, target: Target) -> tuple[TableRef, ...]:
     raise DatabaseUnavailable(f"{target.describe()}: tables are being dropped faster than they can be listed")
 
 
-def _lock(session: Session, tables: Sequence[TableRef]) -> None:
+def _lock(session: Session, target: Target, tables: Sequence[TableRef]) -> None:
     for start in range(0, len(tables), _LOCKS_PER_STATEMENT):
         names = [sql.SQL("ONLY {}").format(table.identifier) for table in tables[start : start + _LOCKS_PER_STATEMENT]]
-        session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(names)))
+        with waiting_for_locks(target):
+            session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(names)))

@@ -14,12 +14,19 @@ _LOST = re.compile(
     re.IGNORECASE,
 )
 _PERMISSION = re.compile(r"permission denied|must be (owner|superuser)|row-level security", re.IGNORECASE)
+# pg_dump puts its limit on LOCK TABLE as a statement_timeout, and has none otherwise.
+_LOCK_TIMEOUT = re.compile(r"canceling statement due to (lock|statement) timeout")
 _NO_SPACE = re.compile(r"No space left on device|disk quota exceeded|could not extend file", re.IGNORECASE)
 
 
 def is_connection_loss(text: str) -> bool:
     """Was the server not reachable, or did the session break?"""
     return _LOST.search(text) is not None
+
+
+def is_lock_timeout(text: str) -> bool:
+    """Was a wait for a table's lock given up?"""
+    return _LOCK_TIMEOUT.search(text) is not None
 
 
 def is_permission(text: str) -> bool:

@@ -72,10 +72,14 @@ def restore_database(
     _demand_whole(environment, id, manifest)
     environment.demand_identities()
     plan = _plan(environment, manifest, resolve(to, environment.connections))
-    if count == 1 and not tables:
-        outcome = _restore_streamed(environment, plan, progress)
-    else:
-        outcome = _restore_spooled(environment, plan, count, tables, progress)
+    try:
+        if count == 1 and not tables:
+            outcome = _restore_streamed(environment, plan, progress)
+        else:
+            outcome = _restore_spooled(environment, plan, count, tables, progress)
+    except KeyboardInterrupt as error:
+        error.add_note(_left(plan))
+        raise
     _require_passed(plan, outcome.verdict)
     counting = _count(plan, outcome.tables, bool(tables), progress)
     return RestoreReport(
@@ -203,4 +207,4 @@ def _count(plan: _Plan, tables: Sequence[Table], is_selection: bool, progress: P
 
 
 def _left(plan: _Plan) -> str:
-    return f"Do not use database {plan.target.database}: drop it, mend the cause, and restore again."
+    return f"Do not use database {plan.target.database}: drop it and restore again once the cause is mended."

@@ -14,17 +14,27 @@ from holdfast.values.ids import RestorePointId
 class Point:
     """What retention must know of a restore point.
 
-    ``taken_at``: the later of its id's time and the database server's at its snapshot, so that a backup
-    host whose clock was behind does not make its points old. ``is_trusted``: its signature fits and it
+    ``snapshot_at``: the database server's time at its snapshot; the id's own time is the backup host's, whose
+    clock may have been wrong. ``is_trusted``: its signature fits and it
     belongs where it lies. ``is_verified``: it was read back whole before it was signed, and all its
     artifacts still stand in the store.
     """
 
     id: RestorePointId
-    taken_at: datetime
+    snapshot_at: datetime
     is_held: bool
     is_trusted: bool
     is_verified: bool
+
+    @property
+    def taken_at(self) -> datetime:
+        """The later of the two times: a clock that was behind does not make a point old."""
+        return max(self.id.opened_at, self.snapshot_at)
+
+    @property
+    def taken_at_least(self) -> datetime:
+        """The earlier of the two: a clock that was ahead does not make a point the newest for ever."""
+        return min(self.id.opened_at, self.snapshot_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +55,25 @@ def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime)
     """
     ordered = sorted(points, key=lambda point: point.id)
     verified = [point for point in ordered if point.is_verified and point.is_trusted]
-    newest = max(verified, key=lambda point: (point.taken_at, point.id)).id if verified else None
+    by_either_clock = (
+        max(verified, key=lambda point: (point.taken_at, point.id), default=None),
+        max(verified, key=lambda point: (point.taken_at_least, point.id), default=None),
+    )
+    newest = {point.id for point in by_either_clock if point is not None}
     return [_decide_one(point, keep, now, newest) for point in ordered]
 
 
-def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newest: RestorePointId | None) -> Decision:
+def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newest: set[RestorePointId]) -> Decision:
     span = keep.get(point.id.tier)
     if point.is_held:
         return Decision(point.id, True, "held")
-    if point.id == newest:
+    if point.id in newest:
         return Decision(point.id, True, "newest verified restore point of the environment")
     if not point.is_trusted:
         return Decision(point.id, True, "its signature or place is wrong: left for a person to look at")
     if span is None:
         return Decision(point.id, True, f"tier {point.id.tier} has no retention in the policy")
-    if newest is None:
+    if not newest:
         return Decision(point.id, True, "no verified restore point is left: nothing is deleted")
     if point.taken_at >= span.before(now):
         return Decision(point.id, True, f"within {span} of tier {point.id.tier}")

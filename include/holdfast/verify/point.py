@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from holdfast.environment import Environment
+from holdfast.errors import IntegrityError, SignatureError
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 from holdfast.verify.reading import read_back
@@ -33,11 +34,15 @@ class VerifyReport:
 def verify(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> VerifyReport:
     """Check signature and place of the manifest, then every artifact.
 
-    Raises ObjectMissing where the restore point does not exist, SignatureError or IntegrityError where
-    its manifest cannot be trusted; damage to artifacts is reported, all of it.
+    Raises ObjectMissing where the restore point does not exist. A manifest that cannot be trusted, and
+    all damage to artifacts, is reported.
     """
     started = time.monotonic()
-    manifest = environment.catalog.manifest(id, environment.verifier())
+    try:
+        manifest = environment.catalog.manifest(id, environment.verifier())
+    except (SignatureError, IntegrityError) as error:
+        # What the manifest says of the artifacts cannot be believed either.
+        return VerifyReport(str(id), False, (error.message,), 0, False, None, time.monotonic() - started)
     found = read_back(environment, id, manifest.artifacts, manifest.database, progress)
     return VerifyReport(
         id=manifest.id,

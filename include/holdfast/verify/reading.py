@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from holdfast.crypto import age
 from holdfast.environment import Environment
-from holdfast.errors import DecryptError, IntegrityError, ObjectMissing
+from holdfast.errors import DecryptError, IntegrityError, ObjectMissing, StoreRefused, UsageError
 from holdfast.manifest.model import Artifact, DatabaseBackup
 from holdfast.postgres.archive_list import Listing, differences, list_archive
 from holdfast.postgres.binaries import reader_for
@@ -48,8 +48,8 @@ def read_back(
     return ReadBack(
         faults=tuple(fault for one in examined for fault in one.faults),
         is_damaged=any(one.is_damaged for one in examined),
-        bytes=sum(artifact.bytes for artifact in artifacts),
-        is_decrypted=identities is not None,
+        bytes=sum(one.bytes for one in examined),
+        is_decrypted=all(one.is_decrypted for one in examined),
         listed_tables=len(listing.tables) if listing else None,
         archive_format=listing.format_version if listing else None,
     )
@@ -61,6 +61,8 @@ class _Examined:
 
     faults: tuple[str, ...] = ()
     is_damaged: bool = False
+    bytes: int = 0
+    is_decrypted: bool = False
     listing: Listing | None = None
 
 
@@ -77,20 +79,30 @@ def _examine(
     tally = Tally(progress.advance)
     listing: Listing | None = None
     faults: tuple[str, ...] = ()
+    is_decrypted = False
     try:
         pieces = tally.over(environment.store.stream(environment.keys.artifact(id, artifact.name)))
         listing = _read_one(pieces, artifact, database, identities)
+        is_decrypted = identities is not None
         if listing is not None:
-            faults = tuple(f"{artifact.name}: {line}" for line in differences(listing, database.source.tables))
+            source = database.source
+            found = differences(listing, source.tables, encoding=source.encoding)
+            faults = tuple(f"{artifact.name}: {line}" for line in found)
     except ObjectMissing:
         return _Examined((f"{artifact.name} is missing in {environment.store.url}",), is_damaged=True)
+    except StoreRefused:
+        raise
+    except UsageError as error:  # something stands under the key that a store never writes, such as a link
+        return _Examined((error.message,), is_damaged=True)
     except DecryptError as error:
         faults = (f"{artifact.name} is not decryptable: {error.message}",)
     except IntegrityError as error:
         faults = (f"{artifact.name}: {error.message}",)
     damage = _damage(artifact, tally)
     progress.end()
-    return _Examined((damage,), is_damaged=True) if damage else _Examined(faults, listing=listing)
+    if damage:
+        return _Examined((damage,), is_damaged=True, bytes=tally.bytes)
+    return _Examined(faults, bytes=tally.bytes, is_decrypted=is_decrypted, listing=listing)
 
 
 def _read_one(

@@ -21,9 +21,18 @@ def policy_command() -> None:
 @json_option
 def policy_check(file: Path, as_json: bool) -> None:
     """Read FILE and name every fault with file, line, field and reason. Touches nothing else."""
+    from holdfast.crypto import age
+    from holdfast.errors import PolicyError, UsageError
     from holdfast.policy import load_policy
 
     policy = load_policy(file)
+    for name, section in policy.environments.items():
+        for text in section.keys.recipients:
+            try:
+                age.parse_recipient(text)
+            except UsageError as error:
+                field = f"environments.{name}.keys.recipients"
+                raise PolicyError(f"policy {file}: {field}: {error.message}", hint=error.hint) from error
     if as_json:
         tiers = {name: list(section.tiers) for name, section in policy.environments.items()}
         emit({"file": str(file), "app": policy.app, "environments": tiers})

@@ -54,10 +54,15 @@ _MANY = 10
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that would make a dump fail or miss rows, and the statement that mends it."""
+    """One thing that would make a dump fail or miss something, and what mends it.
+
+    ``is_blocking`` is false for what holds no data and is easily made anew: to refuse every backup of a
+    managed server for it would lose more than it saves.
+    """
 
     what: str
     hint: str
+    is_blocking: bool = True
 
 
 def preflight(target: Target) -> tuple[Problem, ...]:
@@ -74,7 +79,7 @@ def find_problems(session: Session) -> tuple[Problem, ...]:
 
 def require_readable(session: Session, target: Target) -> None:
     """Raises DatabaseError that names what may not be read, and how to grant it."""
-    problems = find_problems(session)
+    problems = [problem for problem in find_problems(session) if problem.is_blocking]
     if not problems:
         return
     named = ", ".join(problem.what for problem in problems[:_MANY])
@@ -99,6 +104,7 @@ def _problems(rows: list[tuple[str, str]], role: str, version: int) -> Iterator[
                 f"subscription {name}",
                 f"Back up as a superuser, or drop the subscription {name}: a restore would lack it "
                 "(membership in pg_create_subscription does not help).",
+                is_blocking=False,
             )
         elif kind == "large object":
             yield Problem(f"large object {name}", f"Run: GRANT SELECT ON LARGE OBJECT {name} TO {role};")

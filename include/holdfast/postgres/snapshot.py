@@ -153,7 +153,8 @@ def _prepare(session: Session, target: Target, lock_timeout_s: int) -> None:
     with translated(target, "preparing the snapshot"):
         session.execute(_SETTINGS, {"lock_timeout": f"{lock_timeout_s}s"})
         if not session.autocommit:
-            session.rollback()
+            # Rolled back, the settings would be gone again.
+            session.commit()
         session.autocommit = False
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True

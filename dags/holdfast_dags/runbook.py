@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from urllib.parse import urlsplit
 
 from holdfast_dags.protected import Protected
 
@@ -43,14 +42,9 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "keep": str(declared.keep) if declared.keep else "for ever",
         "min_size": f"{declared.min_size_ratio:.0%}",
         "database": policy.database.conn_id,
-        "store": _without_login(policy.store.url),
+        "store": policy.store.url,
         "store_connection": f", connection `{policy.store.conn_id}`" if policy.store.conn_id else "",
         "rpo": str(policy.targets.rpo or "not set"),
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
     }
-
-
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -18,6 +18,8 @@ def store_url_fault(text: str) -> str | None:
     url = urlsplit(text)
     if "@" in url.netloc:
         return "it holds a login: credentials belong into the connection that conn_id names"
+    if "?" in text or "#" in text:
+        return "it holds a ? or #: options and credentials belong into the connection that conn_id names"
     if "$" in text:
         return "it holds a $ that is no ${NAME}"
     if url.scheme == "file":

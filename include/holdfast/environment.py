@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from holdfast.catalog import Catalog
+from holdfast.catalog import Catalog, MediaCatalog
 from holdfast.crypto import age
+from holdfast.crypto.derived import listing_identities, listing_identity
 from holdfast.crypto.signing import Signer, Verifier
 from holdfast.errors import DecryptError, UsageError
 from holdfast.policy import EnvironmentPolicy, TierPolicy, load_policy
@@ -36,6 +37,11 @@ class Environment:
     def catalog(self) -> Catalog:
         """The restore points in the environment's store."""
         return Catalog(self.store, self.keys)
+
+    @property
+    def media_catalog(self) -> MediaCatalog:
+        """The media snapshots in the environment's store."""
+        return MediaCatalog(self.store, self.keys)
 
     @property
     def title(self) -> str:
@@ -67,6 +73,17 @@ class Environment:
         if not found:
             raise UsageError(f"{self.title}: keys.recipients_file {key_files.recipients_file} names no recipient")
         return tuple(found)
+
+    def listing_recipients(self) -> tuple[age.Recipient, ...]:
+        """Who can read lists of files: the recipients, and the host that takes backups, by its signing key."""
+        recipients = self.recipients()
+        return (*recipients, listing_identity(self.signer(), recipients).recipient())
+
+    def listing_identities(self) -> tuple[age.Identity, ...]:
+        """Every identity at hand that opens lists of files; raises UsageError where there is none."""
+        own = () if self.policy.keys.signing_key_file is None else listing_identities(self.signer())
+        found = (*own, *(self.identities() or ()))
+        return found or self.demand_identities()
 
     def identities(self) -> tuple[age.Identity, ...] | None:
         """The age identities that open backups; None where the policy names no identity file."""

@@ -1,6 +1,7 @@
 """The catalog: what an environment's store holds, read from the store alone."""
 
 from holdfast.catalog.catalog import Catalog, Entry
+from holdfast.catalog.media import MediaCatalog
 from holdfast.catalog.signed import read_signed, write_signed
 
-__all__ = ["Catalog", "Entry", "read_signed", "write_signed"]
+__all__ = ["Catalog", "Entry", "MediaCatalog", "read_signed", "write_signed"]

@@ -72,7 +72,7 @@ class Artifact(Record):
     """One stored object: its name below the restore point, its size and SHA-256 as stored (encrypted)."""
 
     name: str
-    content: Literal["database", "globals", "inventory", "export"]
+    content: Literal["database", "globals", "inventory", "references"]
     format: str
     bytes: int
     sha256: str
@@ -99,6 +99,30 @@ class DatabaseBackup(Record):
     source: SourceFacts
 
 
+class MediaReferences(Record):
+    """The database's references to media files, compared with the snapshot; at most a thousand paths of each kind."""
+
+    total: int
+    missing: int
+    missing_paths: tuple[str, ...]
+    unreferenced: int
+    unreferenced_paths: tuple[str, ...]
+
+
+class MediaFacts(Record):
+    """The media snapshot that belongs to a restore point; it was begun after the dump's own snapshot."""
+
+    snapshot: str
+    manifest_sha256: str
+    started_at: datetime
+    finished_at: datetime
+    files: int
+    bytes: int
+    vanished: int
+    unstable: int
+    references: MediaReferences | None
+
+
 class Manifest(Record):
     """A committed restore point."""
 
@@ -112,6 +136,7 @@ class Manifest(Record):
     holdfast_version: str
     artifacts: tuple[Artifact, ...]
     database: DatabaseBackup
+    media: MediaFacts | None = None
     verification: Verification
 
     @property

@@ -26,6 +26,7 @@ _EXPANDED = {
     ("keys", "signing_key_file"),
     ("keys", "verify_key_file"),
     ("inventory", "file"),
+    ("inventory", "names_from"),
     ("drill", "app_dir"),
     ("release_dir",),
 }
@@ -108,7 +109,7 @@ def _fill(path: Path, at: tuple[str, ...], field: tuple[str, ...], value: Any, v
         return variables[found[1]]
 
     text = _VARIABLE.sub(replaced, value)
-    is_path = field[-1].endswith("file") or field[-1].endswith("dir")
+    is_path = field[-1].endswith(("file", "dir", "names_from"))
     return str((path.parent / text).absolute()) if is_path and not Path(text).is_absolute() else text
 
 

@@ -12,6 +12,7 @@ from holdfast.policy import cron, places
 from holdfast.values import duration, keys
 
 DUMP_TIERS = ("nightly", "monthly", "snapshot")
+MEDIA_TIERS = ("media", "media_check")
 TierName = Literal[
     "nightly",
     "wal",
@@ -64,12 +65,22 @@ def _store_url(value: Any) -> str:
     return text
 
 
+def _media_url(value: Any) -> str:
+    text = str(value)
+    fault = places.media_url_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
 Span = Annotated[
     duration.Duration,
     BeforeValidator(_duration),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
 ]
+MediaUrl = Annotated[str, BeforeValidator(_media_url)]
+TableName = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$", description="table, or schema.table, unquoted")]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Recipient = Annotated[str, BeforeValidator(_recipient)]
 StoreUrl = Annotated[str, BeforeValidator(_store_url)]
@@ -101,8 +112,15 @@ class DatabaseSource(Part):
 class MediaSource(Part):
     """Uploaded files: ``file:///dir`` or ``s3://bucket/prefix``."""
 
-    source: str
+    source: MediaUrl
     conn_id: ConnId | None = None
+
+
+class ObjectLock(Part):
+    """How long the bucket refuses to delete what was stored: nobody can in compliance mode, few in governance."""
+
+    mode: Literal["governance", "compliance"]
+    days: int = Field(ge=1, le=36500)
 
 
 class StorePlace(Part):
@@ -110,6 +128,13 @@ class StorePlace(Part):
 
     url: StoreUrl
     conn_id: ConnId | None = None
+    object_lock: ObjectLock | None = None
+
+    @model_validator(mode="after")
+    def _can_lock(self) -> StorePlace:
+        if self.object_lock is not None and not self.url.startswith("s3://"):
+            raise ValueError("object_lock is for s3:// stores: no other store is asked to lock what it holds")
+        return self
 
 
 class KeyFiles(Part):
@@ -129,9 +154,21 @@ class KeyFiles(Part):
 
 
 class InventoryFile(Part):
-    """The configuration inventory: a YAML of variable names and owners, relative to the policy file."""
+    """The configuration inventory: a YAML of variable names and owners, relative to the policy file.
 
-    file: str
+    ``names_from``: an env file of the application, read for its names alone, that the inventory is compared with.
+    """
+
+    file: str = Field(min_length=1)
+    names_from: str | None = Field(default=None, min_length=1)
+
+
+class ComplianceExport(Part):
+    """Tables that are also stored as encrypted CSV, beside the dump of the given tiers, under a rule of their own."""
+
+    tables: tuple[TableName, ...] = Field(min_length=1)
+    keep: Span
+    tiers: tuple[Literal["nightly", "monthly", "snapshot"], ...] = Field(default=("monthly",), min_length=1)
 
 
 class TierPolicy(Part):
@@ -144,6 +181,12 @@ class TierPolicy(Part):
         ge=0,
         le=1,
         description="a dump below this share of the median of the tier's recent dumps of that database fails; 0: off",
+    )
+    fraction: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="the share of the shards that one media check reads, those longest unread first; 1: all of them",
     )
 
 
@@ -170,9 +213,15 @@ class EnvironmentPolicy(Part):
     targets: Targets = Targets()
     database: DatabaseSource
     media: MediaSource | None = None
+    media_references: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a SQL query of one column: the paths of media files that the database refers to",
+    )
     store: StorePlace
     keys: KeyFiles
     inventory: InventoryFile | None = None
+    compliance_export: ComplianceExport | None = None
     tiers: dict[TierName, TierPolicy] = Field(min_length=1)
     orphan_grace: Span = Field(
         default_factory=lambda: duration.Duration.parse("2d"),
@@ -187,8 +236,12 @@ class EnvironmentPolicy(Part):
         for name, tier in self.tiers.items():
             if name in DUMP_TIERS and tier.keep is None:
                 raise ValueError(f"tiers.{name}.keep is missing: say how long its restore points are kept, such as 35d")
+            if name in MEDIA_TIERS and self.media is None:
+                raise ValueError(f"tiers.{name}: there is no media section that says where the files lie")
             if (tier.schedule == "continuous") != (name == "wal" and tier.schedule is not None):
                 raise ValueError(f"tiers.{name}.schedule: 'continuous' is for the wal tier, and its only schedule")
+        if self.media_references is not None and self.media is None:
+            raise ValueError("media_references: there is no media section that says where the files lie")
         app_dirs = (self.release_dir, self.drill.app_dir if self.drill else None)
         places.refuse_inside(self.store.url, [*filter(None, app_dirs), *([self.media.source] if self.media else [])])
         return self

@@ -28,6 +28,13 @@ def store_url_fault(text: str) -> str | None:
     return None if _BUCKET.fullmatch(url.netloc) else "expected a bucket's name of a-z, 0-9, - and . after ://"
 
 
+def media_url_fault(text: str) -> str | None:
+    """What is wrong with the URL of a media source; None where nothing is."""
+    if not text.startswith(("file://", "s3://")):
+        return "expected file:///dir or s3://bucket/prefix"
+    return store_url_fault(text)
+
+
 def refuse_inside(store_url: str, protected: Iterable[str]) -> None:
     """Raise ValueError where the store lies in or below one of the protected directories or bucket prefixes."""
     for place in protected:

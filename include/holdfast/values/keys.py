@@ -16,6 +16,16 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 HOLD = "hold.json"
+SHARD_ENDING = ".tar.age"
+LISTING_ENDING = ".jsonl.zst.age"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _plain(name: str) -> str:
+    """Names from a store's content stand in keys only where they cannot lead elsewhere."""
+    if not _PLAIN.fullmatch(name) or ".." in name:
+        raise UsageError(f"name {name!r} cannot stand in a key")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,64 @@ class EnvironmentKeys:
     def draft(self, id: RestorePointId, step: str) -> str:
         """What one step of a running backup leaves for the next; gone once the manifest stands."""
         return self.artifact(id, f"draft-{step}.json")
+
+    @property
+    def media(self) -> str:
+        """Prefix of everything that belongs to media snapshots, with its closing slash."""
+        return f"{self.root}media/"
+
+    @property
+    def shards(self) -> str:
+        """Prefix of all shards, with its closing slash."""
+        return f"{self.media}shards/"
+
+    @property
+    def media_snapshots(self) -> str:
+        """Prefix of all media snapshots, with its closing slash."""
+        return f"{self.media}snapshots/"
+
+    @property
+    def media_drafts(self) -> str:
+        """Prefix of what running or dead syncs left, with its closing slash."""
+        return f"{self.media}drafts/"
+
+    @property
+    def media_checks(self) -> str:
+        """Prefix of the results of media checks, with its closing slash."""
+        return f"{self.media}checks/"
+
+    @property
+    def exports(self) -> str:
+        """Prefix of all compliance exports, with its closing slash."""
+        return f"{self.root}exports/"
+
+    def shard(self, shard: str) -> str:
+        """One encrypted tar of media files."""
+        return f"{self.shards}{_plain(shard)}{SHARD_ENDING}"
+
+    def media_manifest(self, id: RestorePointId) -> str:
+        """The object whose existence makes the media snapshot exist."""
+        return f"{self.media_snapshots}{id}.json"
+
+    def media_signature(self, id: RestorePointId) -> str:
+        """The detached Ed25519 signature over the media snapshot's manifest."""
+        return f"{self.media_snapshots}{id}.sig"
+
+    def listing(self, id: RestorePointId) -> str:
+        """The media snapshot's encrypted list of files."""
+        return f"{self.media_snapshots}{id}{LISTING_ENDING}"
+
+    def media_draft(self, id: RestorePointId, name: str) -> str:
+        """What a running sync leaves for one that goes on after its death: ``open.json``, or a shard's index."""
+        return f"{self.media_drafts}{id}/{_plain(name)}"
+
+    def media_check(self, id: RestorePointId, ending: str = ".json") -> str:
+        """The signed result of one media check, or with ``.sig`` its signature."""
+        return f"{self.media_checks}{id}{ending}"
+
+    def export(self, id: RestorePointId, name: str) -> str:
+        """One object of the compliance export that was taken beside a restore point."""
+        return f"{self.exports}{id}/{name}"
 
     def split_restore_point(self, key: str) -> tuple[str, str] | None:
         """(folder, object name) of a key below the restore points, the folder being an id's text; else None."""

@@ -1,0 +1,104 @@
+"""The media snapshots of an environment, read from its store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from holdfast.catalog.signed import read_signed
+from holdfast.crypto.signing import Verifier
+from holdfast.errors import IntegrityError, ObjectMissing, PermanentError, UsageError
+from holdfast.media.records import SnapshotManifest
+from holdfast.storage.protocol import Store, StoredObject
+from holdfast.values.ids import RestorePointId
+from holdfast.values.keys import SHARD_ENDING, EnvironmentKeys
+
+_READERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class MediaCatalog:
+    """The media snapshots, shards and drafts of one environment in one store."""
+
+    store: Store
+    keys: EnvironmentKeys
+
+    def ids(self) -> list[RestorePointId]:
+        """Every committed snapshot, oldest first: it exists if and only if its manifest does."""
+        names = (stored.key[len(self.keys.media_snapshots) :] for stored in self.store.list(self.keys.media_snapshots))
+        found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
+        return sorted(id for id in found if id is not None)
+
+    def manifest(self, id: RestorePointId, verifier: Verifier) -> SnapshotManifest:
+        """A committed snapshot's manifest, its signature checked.
+
+        Raises ObjectMissing where there is none, SignatureError, or IntegrityError where its content is malformed
+        or belongs to another place.
+        """
+        try:
+            key = self.keys.media_manifest(id)
+            document = read_signed(self.store, key, self.keys.media_signature(id), verifier)
+        except ObjectMissing as error:
+            raise ObjectMissing(
+                f"media snapshot {self.keys.root}{id}: not found in {self.store.url}",
+                hint="`holdfast media list` shows the media snapshots that exist.",
+            ) from error
+        return self._parse(id, document)
+
+    def manifests(
+        self, ids: Iterable[RestorePointId], verifier: Verifier
+    ) -> Iterator[tuple[RestorePointId, SnapshotManifest | PermanentError]]:
+        """The manifests in the order of ``ids``, read side by side; a broken one as its error."""
+
+        def read(id: RestorePointId) -> tuple[RestorePointId, SnapshotManifest | PermanentError]:
+            try:
+                return id, self.manifest(id, verifier)
+            except PermanentError as error:
+                return id, error
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            yield from readers.map(read, ids)
+
+    def shards(self) -> dict[str, StoredObject]:
+        """Every stored shard by its id, whether a snapshot names it or not."""
+        prefix = self.keys.shards
+        return {
+            stored.key[len(prefix) :].removesuffix(SHARD_ENDING): stored
+            for stored in self.store.list(prefix)
+            if stored.key.endswith(SHARD_ENDING)
+        }
+
+    def drafts(self) -> dict[RestorePointId, dict[str, StoredObject]]:
+        """What running and dead syncs left, by snapshot id and by name below it."""
+        found: dict[RestorePointId, dict[str, StoredObject]] = {}
+        for stored in self.store.list(self.keys.media_drafts):
+            folder, _, name = stored.key[len(self.keys.media_drafts) :].partition("/")
+            id = _id(folder)
+            if id is not None:
+                found.setdefault(id, {})[name] = stored
+        return found
+
+    def _parse(self, id: RestorePointId, document: bytes) -> SnapshotManifest:
+        title = f"media snapshot {self.keys.root}{id}"
+        try:
+            manifest = SnapshotManifest.model_validate_json(document)
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise IntegrityError(f"{title}: malformed{f' at {where}' if where else ''}: {fault['msg']}") from error
+        if (manifest.app, manifest.environment, manifest.id) != (self.keys.app, self.keys.environment, str(id)):
+            raise IntegrityError(
+                f"{title}: it is the manifest of {manifest.app}/{manifest.environment}/{manifest.id}",
+                hint="Someone copied it there: remove it from the store once it is clear who and why.",
+            )
+        return manifest
+
+
+def _id(text: str) -> RestorePointId | None:
+    try:
+        return RestorePointId.parse(text)
+    except UsageError:
+        return None

@@ -1,0 +1,74 @@
+"""A media snapshot's manifest: its bytes are written once, signed, and never edited (docs/design.md)."""
+
+from __future__ import annotations
+
+import builtins
+from datetime import datetime
+from typing import Literal
+
+from holdfast.manifest.model import Record
+
+
+class ShardUse(Record):
+    """One shard that a snapshot needs.
+
+    ``bytes`` and ``sha256`` as stored (encrypted); ``data_bytes``: the files' bytes in it; ``wanted_bytes``: how many
+    of them this snapshot still wants.
+    """
+
+    id: str
+    bytes: int
+    sha256: str
+    data_bytes: int
+    wanted_bytes: int
+
+
+class ListingFacts(Record):
+    """The stored listing: size and SHA-256 as stored (encrypted), and where its footer lies.
+
+    The footer is the last Zstandard frame, at ``footer_offset`` of the decrypted listing; its SHA-256 is that of the
+    compressed frame. It holds the same of every block, so that a few lines can be read and trusted alone.
+    """
+
+    bytes: int
+    sha256: str
+    lines: int
+    footer_offset: int
+    footer_bytes: int
+    footer_sha256: str
+
+
+class SnapshotManifest(Record):
+    """A committed media snapshot.
+
+    ``bytes``: of all files; ``stored_bytes``: of the shards that it added; ``new_files``: files whose content was not
+    in the store before; ``read_files``: files that were read because something about them had changed.
+    """
+
+    format: Literal["holdfast-media/1"] = "holdfast-media/1"
+    id: str
+    app: str
+    environment: str
+    tier: str
+    source: str
+    started_at: datetime
+    finished_at: datetime
+    holdfast_version: str
+    parent: str | None
+    files: int
+    directories: int
+    links: int
+    bytes: int
+    read_files: int
+    new_files: int
+    stored_bytes: int
+    vanished: int
+    unstable: int
+    special: int
+    recipients: tuple[str, ...]
+    listing: ListingFacts
+    shards: tuple[ShardUse, ...]
+
+    def encode(self) -> builtins.bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -1,0 +1,79 @@
+"""What a snapshot needs of the place that the media lie in: a walk in order, and the bytes of one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from holdfast.errors import HoldfastError, TransientError
+from holdfast.media.entries import Kind
+
+
+class Found(NamedTuple):
+    """One path as the source shows it now.
+
+    ``line``: the beginning of its listing line (entries.py): all that the source tells, each field that changes
+    when the content does among them. For a file it ends in a comma, ``"sha256"`` follows; for others it is whole.
+    ``file_id`` is given where several paths may lead to one file. ``is_settled`` is False where the file was touched
+    so lately that a further change might leave no sign.
+    """
+
+    path: bytes
+    kind: Kind
+    line: bytes
+    size: int = 0
+    file_id: tuple[int, int] | None = None
+    is_sparse: bool = False
+    is_settled: bool = True
+
+
+class SourceUnavailable(TransientError):
+    """The media source is not there, or cannot be listed."""
+
+
+class Vanished(HoldfastError):
+    """A file that the walk saw is gone."""
+
+
+class Unreadable(HoldfastError):
+    """A file is there but may not, or cannot, be read."""
+
+
+class Reader(Protocol):
+    """One opened file."""
+
+    def pieces(self, offset: int, length: int) -> Iterator[bytes]:
+        """``length`` bytes from ``offset`` in pieces of up to 1 MiB, fewer where the file ends before."""
+        ...
+
+    def extents(self) -> tuple[tuple[int, int], ...] | None:
+        """(offset, length) of the parts that hold data; None where the file is to be stored whole."""
+        ...
+
+    def now(self) -> Found:
+        """The file as it is at this moment, to be compared with what the walk saw."""
+        ...
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
+
+
+class Source(Protocol):
+    """A directory or a bucket with a prefix."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without any secret."""
+        ...
+
+    def scan(self) -> Iterator[Found]:
+        """Every path below the root, in bytewise order of the paths, those of directories ending in ``/``.
+
+        The root itself is not among them. Raises SourceUnavailable.
+        """
+        ...
+
+    def open(self, found: Found) -> Reader:
+        """Open a file for reading; may be called from several threads. Raises Vanished or Unreadable."""
+        ...

@@ -1,4 +1,4 @@
-"""Makes and fills the demo databases on the server at a URL, given a folder of secrets: compose's `demo-databases`."""
+"""Makes and fills the demo databases on the server at a URL, and the demo's media: compose's `demo-databases`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from holdfast_embedded.demo.databases import load_demo_databases
+from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.postgres import Cluster
 
@@ -26,15 +27,16 @@ class Server:
         return f"postgresql://{user or self.superuser}:{password or self.password}@{self.address}/{database}"
 
 
-def main(server_url: str, folder: Path) -> None:
-    """Log in as the URL's user; the secrets that `make run` has besides these stay empty."""
+def main(server_url: str, folder: Path, media: Path) -> None:
+    """Log in as the URL's user with the ``folder``'s secrets; those that `make run` has besides these stay empty."""
     files = {field.name: folder / f"demo_{field.name}" for field in fields(Secrets)}
     secrets = Secrets(**{name: file.read_text().strip() if file.exists() else "" for name, file in files.items()})
     superuser, _, address = urlsplit(server_url).netloc.rpartition("@")
-    server = Server(address, superuser, secrets.postgres_password)
     # Loading asks a cluster for nothing but URLs.
-    load_demo_databases(cast(Cluster, server), secrets)
+    server = cast(Cluster, Server(address, superuser, secrets.postgres_password))
+    load_demo_databases(server, secrets)
+    make_media(server, secrets, media)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -10,10 +10,12 @@ from airflow.sdk import DAG
 
 from holdfast.errors import PolicyError
 from holdfast.policy import Policy, load_policy
-from holdfast_dags import nightly
+from holdfast_dags import media, media_check, monthly, nightly, snapshot
 from holdfast_dags.protected import Protected
 
-TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({"nightly": nightly.build})
+TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
+    {module.TIER: module.build for module in (nightly, monthly, snapshot, media, media_check)}
+)
 """The tiers that are run, each by the module that reads like its runbook."""
 
 

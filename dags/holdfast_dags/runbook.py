@@ -1,34 +1,49 @@
-"""Runbooks: the Markdown beside each tier's module, filled with what the policy says, without any secret."""
+"""Runbooks: the Markdown beside each tier's module, filled with what the policy says, without any secret.
+
+A tier's own page (``nightly.md``) says what the DAG is for. What each task does and what to do when it is red stands
+once, in ``tasks.md``; a runbook holds the sections of the tasks that its DAG has, and of no other.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
+
+from airflow.sdk import DAG
 
 from holdfast_dags.protected import Protected
 
 _SECTION = re.compile(r"^### `(\w+)`\n", re.MULTILINE)
+_FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Runbook:
-    """What on-call reads: the whole text for the DAG, and a section of it for each task."""
+def attached(dag: DAG, tier: str, protected: Protected) -> DAG:
+    """The DAG with its runbook, and each of its tasks with its own section of it.
 
-    text: str
+    Raises KeyError where the runbook forgets a task.
+    """
+    facts = _facts(tier, protected)
+    sections = _sections(_filled("tasks", facts))
+    tasks = list(dag.topological_sort())  # type: ignore[no-untyped-call]
+    for task in tasks:
+        task.doc_md = sections[task.task_id]
+    dag.doc_md = _filled(tier, facts | {"tasks": _joined((task.task_id, sections[task.task_id]) for task in tasks)})
+    return dag
 
-    def task(self, task_id: str) -> str:
-        """The section whose heading is the task's id; raises KeyError where the runbook forgets a task."""
-        parts = _SECTION.split(self.text)
-        sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-        return sections[task_id].partition("\n## ")[0].strip()
+
+def _filled(name: str, facts: dict[str, str]) -> str:
+    return Template((_FOLDER / f"{name}.md").read_text(encoding="utf-8")).substitute(facts)
 
 
-def read(tier: str, protected: Protected) -> Runbook:
-    """The tier's runbook for one environment."""
-    template = Template((Path(__file__).parent / f"{tier}.md").read_text(encoding="utf-8"))
-    return Runbook(template.substitute(_facts(tier, protected)))
+def _sections(text: str) -> dict[str, str]:
+    parts = _SECTION.split(text)
+    return {name: section.strip() for name, section in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _joined(sections: Iterable[tuple[str, str]]) -> str:
+    return "\n\n".join(f"### `{name}`\n{section}" for name, section in sections)
 
 
 def _facts(tier: str, protected: Protected) -> dict[str, str]:
@@ -36,15 +51,42 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
     return {
         "app": protected.app,
         "environment": protected.environment,
+        "dag_id": protected.dag_id(tier),
         "policy": protected.policy_file.name,
         "tier": tier,
         "when": f"`{declared.schedule}` ({policy.timezone})" if declared.schedule else "by hand only",
+        "contents": _contents(protected),
         "keep": str(declared.keep) if declared.keep else "for ever",
         "min_size": f"{declared.min_size_ratio:.0%}",
-        "database": policy.database.conn_id,
+        "fraction": f"{declared.fraction:.0%}",
+        "sources": _sources(protected),
+        "media": policy.media.source if policy.media else "none",
         "store": policy.store.url,
         "store_connection": f", connection `{policy.store.conn_id}`" if policy.store.conn_id else "",
         "rpo": str(policy.targets.rpo or "not set"),
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
     }
+
+
+def _contents(protected: Protected) -> str:
+    """What a restore point of this environment holds, in words."""
+    policy = protected.policy
+    parts = [
+        "the database",
+        *(["the uploaded media"] if policy.media else []),
+        *(["the configuration inventory"] if policy.inventory else []),
+    ]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def _sources(protected: Protected) -> str:
+    """The rows of a runbook's table that name what is backed up."""
+    policy = protected.policy
+    rows = [f"| database | connection `{policy.database.conn_id}` |"]
+    if policy.media:
+        connection = f", connection `{policy.media.conn_id}`" if policy.media.conn_id else ""
+        rows.append(f"| media | `{policy.media.source}`{connection} |")
+    if policy.inventory:
+        rows.append(f"| inventory | `{Path(policy.inventory.file).name}` |")
+    return "\n".join(rows)

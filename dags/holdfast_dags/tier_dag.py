@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, Param
 from croniter import croniter  # type: ignore[import-untyped]
 
 from holdfast.errors import PolicyError
 from holdfast_dags.protected import Protected
-from holdfast_dags.runbook import Runbook
 
 RECOVERY_QUEUE = "recovery"
 """The queue of tasks that decrypt backups: in a fleet its workers alone hold the age identity."""
@@ -28,8 +28,8 @@ _FIRST_RUN_GRACE = timedelta(minutes=10)
 _RUN_TYPES = ["scheduled", "manual", "operator_triggered", "asset_triggered", "asset_materialization"]
 
 
-def tier_dag(protected: Protected, tier: str, runbook: Runbook) -> DAG:
-    """The tier's DAG without its tasks; raises PolicyError where the schedule can never be met."""
+def tier_dag(protected: Protected, tier: str, *, params: Mapping[str, Param] | None = None) -> DAG:
+    """The tier's DAG without its tasks and runbook; raises PolicyError where the schedule can never be met."""
     return DAG(
         protected.dag_id(tier),
         description=f"{tier} of {protected.app} {protected.environment}",
@@ -44,7 +44,7 @@ def tier_dag(protected: Protected, tier: str, runbook: Runbook) -> DAG:
         is_paused_upon_creation=False,
         default_args={"owner": "holdfast", **_RETRIES},
         tags=[protected.app, protected.environment, tier],
-        doc_md=runbook.text,
+        params=dict(params or {}),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from holdfast.catalog import Catalog, MediaCatalog
+from holdfast.catalog import Catalog, ExportCatalog, MediaCatalog
 from holdfast.crypto import age
 from holdfast.crypto.derived import listing_identities, listing_identity
 from holdfast.crypto.signing import Signer, Verifier
@@ -42,6 +42,11 @@ class Environment:
     def media_catalog(self) -> MediaCatalog:
         """The media snapshots in the environment's store."""
         return MediaCatalog(self.store, self.keys)
+
+    @property
+    def export_catalog(self) -> ExportCatalog:
+        """The compliance exports in the environment's store."""
+        return ExportCatalog(self.store, self.keys)
 
     @property
     def title(self) -> str:

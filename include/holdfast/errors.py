@@ -42,6 +42,10 @@ class PolicyError(UsageError):
     """A policy file that cannot be used; the message names file, field and reason."""
 
 
+class InventoryError(UsageError):
+    """A configuration inventory that cannot be used; the message names file, line and reason, never a value."""
+
+
 class StoreError(TransientError):
     """A store did not answer as it should."""
 

@@ -17,6 +17,7 @@ from holdfast_embedded.airflow.servers import await_healthy, start_airflow
 from holdfast_embedded.demo.buckets import make_buckets
 from holdfast_embedded.demo.connections import demo_connections
 from holdfast_embedded.demo.databases import load_demo_databases
+from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.port_choice import choose_port
 from holdfast_embedded.postgres import Cluster
@@ -82,6 +83,7 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         tell("starting Airflow (api-server, scheduler, dag-processor, triggerer)")
         # What follows is done while Airflow gets up.
         load_demo_databases(cluster, secrets)
+        make_media(cluster, secrets, state.media / "coursepedia")
         make_buckets(protected, store, connections)
         url = f"http://127.0.0.1:{ui_port}"
         api = AirflowApi(url, ADMIN, secrets.admin_password)

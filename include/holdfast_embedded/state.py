@@ -40,6 +40,11 @@ class State:
         return self.root / "stores"
 
     @property
+    def media(self) -> Path:
+        """The demo's uploaded files: the application's, not Holdfast's."""
+        return self.root / "media"
+
+    @property
     def airflow_home(self) -> Path:
         """Airflow's own files."""
         return self.root / "airflow"
@@ -63,7 +68,7 @@ class State:
         """Make the folders; raises PermanentError where the disk is too full to start anything."""
         for folder in (self.root, self.postgres, self.seaweedfs):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for folder in (self.stores, self.airflow_home, self.logs, self.secrets, self.keys):
+        for folder in (self.stores, self.media, self.airflow_home, self.logs, self.secrets, self.keys):
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
         free_bytes = shutil.disk_usage(self.root).free

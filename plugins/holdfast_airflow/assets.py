@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from airflow.sdk import Asset
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import Asset, BaseOperator, Context
+
+_GROUP = "holdfast"
 
 
 def restore_points(app: str, environment: str) -> Asset:
     """The restore points of one environment; updated when one is committed, its id in the event's extra."""
-    return Asset(
-        name=f"{app}-{environment}.restore-points",
-        # A scheme of one's own begins with x-: for any other, Airflow imports every provider that knows one.
-        uri=f"x-holdfast://{app}/{environment}/restore-points",
-        group="holdfast",
-    )
+    return _asset(app, environment, "restore-points")
+
+
+def media_snapshots(app: str, environment: str) -> Asset:
+    """The media snapshots of one environment; updated when one is committed, its id in the event's extra."""
+    return _asset(app, environment, "media-snapshots")
+
+
+def tell_outlets(task: BaseOperator, context: Context, facts: Mapping[str, Any]) -> None:
+    """Let the events of the task's outlets carry its facts."""
+    for outlet in task.outlets:
+        context["outlet_events"][outlet].extra = dict(facts)
+
+
+def _asset(app: str, environment: str, kind: str) -> Asset:
+    # A scheme of one's own begins with x-: for any other, Airflow imports every provider that knows one.
+    return Asset(name=f"{app}-{environment}.{kind}", uri=f"x-holdfast://{app}/{environment}/{kind}", group=_GROUP)

@@ -17,7 +17,8 @@ from airflow.timetables.base import TimeRestriction
 from holdfast.errors import PolicyError
 from holdfast_dags import protect
 
-STEPS = ["open", "dump", "verify_list", "manifest", "expire"]
+STEPS = ["store_guard", "open", "dump", "verify_list", "manifest", "expire"]
+ALL_STEPS = ["store_guard", "open", "inventory", "dump", "media", "verify_list", "manifest", "expire"]
 Write = Callable[..., Path]
 Section = Callable[..., dict[str, object]]
 
@@ -91,6 +92,7 @@ def test_tasks_are_tried_again_with_growing_pauses(nightly: DAG) -> None:
 def test_only_the_restore_points_id_is_rendered(nightly: DAG) -> None:
     """Nothing else can reach the rendered fields, which the UI shows."""
     assert {task.task_id: tuple(task.template_fields) for task in nightly.tasks} == {
+        "store_guard": (),
         "open": ("restore_point_label",),
         "dump": ("restore_point",),
         "verify_list": ("restore_point",),
@@ -121,6 +123,88 @@ def test_runbook_says_what_the_policy_declares(nightly: DAG) -> None:
     for task in nightly.tasks:
         assert task.doc_md is not None and len(task.doc_md) > 80
         assert "##" not in task.doc_md
+
+
+@pytest.fixture
+def full(write_app: Write, environment: Section) -> dict[str, DAG]:
+    """The DAGs of an environment with media, an inventory and every tier that is run."""
+    section = environment(
+        media={"source": "file:///srv/shop/storage"},
+        inventory={"file": "demo.inventory.yaml"},
+        tiers={
+            "nightly": {"schedule": "0 2 * * *", "keep": "35d"},
+            "monthly": {"schedule": "0 3 1 * *", "keep": "12mo"},
+            "snapshot": {"keep": "90d"},
+            "media": {"schedule": "0 14 * * *"},
+            "media_check": {"schedule": "0 5 * * 6", "fraction": 0.25},
+        },
+    )
+    return {id.partition(".")[2]: dag for id, dag in protect(str(write_app("demo", production=section))).items()}
+
+
+@pytest.mark.parametrize(
+    ("tier", "steps"),
+    [
+        ("nightly", ALL_STEPS),
+        ("monthly", ALL_STEPS),
+        ("snapshot", [*ALL_STEPS[:-1], "row_counts", "expire", "outcome"]),
+        ("media", ["store_guard", "media_sync", "expire"]),
+        ("media_check", ["media_check"]),
+    ],
+)
+def test_steps_of_each_tier(full: dict[str, DAG], tier: str, steps: list[str]) -> None:
+    """Media after the dump, so that no reference dangles; the manifest after all that it names."""
+    assert [task.task_id for task in full[tier].topological_sort()] == steps
+    for before, after in itertools.pairwise(steps):
+        assert full[tier].get_task(before).downstream_task_ids == {after}
+
+
+def test_runbooks_speak_of_the_tasks_that_there_are(full: dict[str, DAG], nightly: DAG) -> None:
+    """Each of them, and no other: whoever is on call must not look for a task that the policy does not ask for."""
+    sections = {
+        task_id: f"### `{task_id}`" for dag in full.values() for task_id in [task.task_id for task in dag.tasks]
+    }
+    for dag in (*full.values(), nightly):
+        assert dag.doc_md is not None
+        assert "$" not in dag.doc_md
+        present = {task.task_id for task in dag.tasks}
+        assert {task_id for task_id, heading in sections.items() if heading in dag.doc_md} == present
+        assert all(task.doc_md and len(task.doc_md) > 80 and "##" not in task.doc_md for task in dag.tasks)
+    assert "media" not in str(nightly.doc_md).lower()
+    assert "inventory" not in str(nightly.doc_md).lower()
+    assert "`file:///srv/shop/storage`" in str(full["nightly"].doc_md)
+    assert "12mo" in str(full["monthly"].doc_md)
+    assert "25%" in str(full["media_check"].doc_md)
+
+
+def test_tasks_that_decrypt_run_on_the_recovery_queue(full: dict[str, DAG]) -> None:
+    """Taking media snapshots needs no identity; checking them does."""
+    recovery = {task.task_id for dag in full.values() for task in dag.tasks if task.queue == "recovery"}
+    assert recovery == {"verify_list", "media_check"}
+
+
+def test_media_updates_an_asset_of_its_own(full: dict[str, DAG]) -> None:
+    """Whether a restore point needed it or it was taken between two."""
+    for tier, task in (("nightly", "media"), ("media", "media_sync")):
+        (asset,) = full[tier].get_task(task).outlets
+        assert asset.uri == "x-holdfast://demo/production/media-snapshots"
+
+
+def test_snapshot_runs_by_hand_only(write_app: Write, environment: Section) -> None:
+    """A schedule could give no label, so a policy that has one is refused."""
+    tiers = {"snapshot": {"keep": "90d", "schedule": "0 2 * * *"}}
+    with pytest.raises(PolicyError, match=r"tiers\.snapshot\.schedule: snapshots are taken by hand"):
+        protect(str(write_app("demo", production=environment(tiers=tiers))))
+
+
+def test_restore_check_is_awaited_where_there_is_one(write_app: Write, environment: Section) -> None:
+    """The task stands before the outcome, and a run that does not ask for it goes on without."""
+    tiers = {"snapshot": {"keep": "90d"}, "restore_check": {"schedule": "0 6 * * *"}}
+    dag = protect(str(write_app("demo", production=environment(tiers=tiers))))["demo-production.snapshot"]
+    assert [task.task_id for task in dag.topological_sort()][-4:] == ["row_counts", "restore_check", "expire", "outcome"]
+    assert dag.get_task("expire").trigger_rule == "none_failed"
+    assert dag.get_task("restore_check").mode == "reschedule"
+    assert "### `restore_check`" in str(dag.doc_md)
 
 
 @pytest.mark.parametrize("url", ["s3://key:s3cr3tword@bucket/prefix", "s3://bucket/prefix?token=s3cr3tword"])
@@ -176,9 +260,7 @@ def test_shipped_policies_make_their_dags(monkeypatch: pytest.MonkeyPatch) -> No
     found = DagBag(str(Path(__file__).parents[2] / "dags"))
     assert found.import_errors == {}
     assert sorted(Path(stat.file).name for stat in found.dagbag_stats) == ["campustrack.py", "coursepedia.py"]
-    assert {
-        "campustrack-development.nightly",
-        "campustrack-production.nightly",
-        "campustrack-staging.nightly",
-        "coursepedia-production.nightly",
-    } <= set(found.dags)
+    campustrack = [f"campustrack-{name}" for name in ("development", "staging", "production")]
+    assert {f"{each}.{tier}" for each in campustrack for tier in ("nightly", "snapshot")} <= set(found.dags)
+    tiers = ("nightly", "media", "media_check", "monthly", "snapshot")
+    assert {f"coursepedia-production.{tier}" for tier in tiers} <= set(found.dags)

@@ -13,6 +13,8 @@ import pytest
 from airflow.api_fastapi.app import create_app, get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
+from holdfast_airflow import operators
+from holdfast_airflow.ui.loose import Loose
 from holdfast_airflow.ui.run_facts import RunFacts, Step
 from holdfast_airflow.ui.run_page import render
 
@@ -45,12 +47,12 @@ def get(metadata: None) -> Get:
 
 
 def step(operator: str, state: str | None = "success", **facts: Any) -> Step:
-    return Step(operator.removesuffix("Operator").lower(), operator, state, 1, 4.0, facts)
+    return Step(operator.removesuffix("Operator").lower(), operator, state, 1, 4.0, Loose(facts))
 
 
-def run(*steps: Step, state: str = "success") -> RunFacts:
+def run(*steps: Step, state: str = "success", **form: Any) -> RunFacts:
     ended = STARTED if state in ("success", "failed") else None
-    return RunFacts("shop-production.nightly", "manual__1", state, STARTED, ended, steps)
+    return RunFacts("shop-production.nightly", "manual__1", state, STARTED, ended, steps, Loose(form))
 
 
 def test_nobody_is_refused(get: Get) -> None:
@@ -123,7 +125,9 @@ def test_outcome_in_one_sentence(manifest: str | None, state: str, outcome: str)
 
 def test_running_page_renews_itself() -> None:
     """Until nothing changes any more."""
-    assert 'http-equiv="refresh"' in render(run(step("DumpOperator", "running"), state="running"))
+    page = render(run(step("DumpOperator", "running"), step("ManifestOperator", None), state="running"))
+    assert 'http-equiv="refresh"' in page
+    assert "No restore point opened yet" in page
 
 
 def test_values_are_escaped() -> None:
@@ -131,8 +135,16 @@ def test_values_are_escaped() -> None:
     evil = "<script>alert(1)</script>"
     page = render(
         run(
+            step("StoreGuardOperator", checks=1, findings=[{"name": evil, "text": evil, "hint": evil, "verdict": evil}]),
+            step("InventoryOperator", variables=1, unread=evil),
             step("DumpOperator", restore_point=evil, bytes=evil, tables=evil, rows=evil, seconds=evil),
+            step("MediaSnapshotOperator", snapshot=evil, files=evil, bytes=evil),
+            step("MediaCheckOperator", damaged_files=[{"path": evil, "snapshots": [evil]}], damaged=1),
+            step("ManifestOperator"),
+            step("RowCountsOperator", counts={evil: 3}),
             step("ExpireOperator", kept=1, deleted=[{"id": evil, "reason": evil}]),
+            label=evil,
+            reason=evil,
         )
     )
     assert evil not in page
@@ -142,10 +154,103 @@ def test_values_are_escaped() -> None:
 @pytest.mark.parametrize("deleted", [7, "text", [1, 2], [{"no": "id"}], {"a": 1}])
 def test_odd_facts_do_not_break_the_page(deleted: object) -> None:
     """Whatever stands in XCom, the rest is still shown."""
-    page = render(run(step("DumpOperator", **FACTS), step("ExpireOperator", kept=1, deleted=deleted)))
+    odd = {"findings": deleted, "counts": deleted, "variables": deleted, "damaged_files": deleted, "checks": deleted}
+    page = render(
+        run(
+            *(step(name, **odd) for name in operators.__all__ if name != "DumpOperator"),
+            step("DumpOperator", **FACTS),
+            step("ExpireOperator", kept=1, deleted=deleted),
+        )
+    )
     assert ID in page
 
 
 def test_other_runs_are_told_apart() -> None:
     """The tab stands on every DAG's runs."""
     assert "belongs to no backup" in render(run())
+
+
+MEDIA = {
+    "snapshot": ID,
+    "files": 20_060,
+    "new_files": 41,
+    "bytes": 2_200_000_000,
+    "stored_bytes": 5_000_000,
+    "vanished": 3,
+    "unstable": 0,
+}
+
+
+def test_restore_point_with_media_inventory_and_advice() -> None:
+    """Everything that the run put together stands on its page, and what a person should look at is marked."""
+    page = render(
+        run(
+            step(
+                "StoreGuardOperator",
+                checks=9,
+                warnings=1,
+                failures=0,
+                findings=[{"name": "versioning", "verdict": "warning", "text": "is off", "hint": "Turn it on."}],
+            ),
+            step("OpenSnapshotOperator", restore_point=ID),
+            step("InventoryOperator", variables=31, missing=2, undocumented=0, overdue=1),
+            step("DumpOperator", **FACTS),
+            step("MediaSnapshotOperator", **MEDIA),
+            step("ManifestOperator", **FACTS),
+            step("RowCountsOperator", restore_point=ID, counts={"public.users": 1234}, counts_left_out=7),
+            label="pre-deploy-2026.11.3",
+            reason="the invoices",
+        )
+    )
+    for shown in (
+        "Label <strong>pre-deploy-2026.11.3</strong>: the invoices",
+        "20,060",
+        "2.05 GiB",
+        "41",
+        "Vanished while read",
+        "31",
+        "to be rotated",
+        "9 checks, 1 with advice",
+        "versioning",
+        "Turn it on.",
+        "public.users",
+        "1,234",
+        "7 smaller tables",
+        "1.15 GiB",
+    ):
+        assert shown in page
+    assert page.count('class="warning"') == 4  # vanished, missing, overdue, versioning
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "outcome"),
+    [
+        (MEDIA, "success", "The media snapshot is committed"),
+        (MEDIA, "failed", "The media snapshot is committed, but expire failed."),
+        ({}, "failed", "There is no media snapshot: mediasync, expire failed."),
+        ({}, "running", "Under way: there is no media snapshot"),
+        ({}, "success", "There is no media snapshot: the run was marked a success"),
+    ],
+)
+def test_page_of_a_media_run(facts: dict[str, Any], state: str, outcome: str) -> None:
+    """It is about a media snapshot, and speaks of no restore point."""
+    sync = step("MediaSyncOperator", "success" if facts else "failed", **facts)
+    page = render(run(sync, step("ExpireOperator", "failed" if state == "failed" else None), state=state))
+    assert outcome in page
+    assert "estore point <code>" not in page
+    assert ("20,060" in page) == bool(facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "outcome"),
+    [
+        ({"shards": 12, "files": 400, "damaged": 0}, "success", "Everything that was read is as it was stored."),
+        ({"shards": 12, "files": 400, "damaged": 2}, "failed", "Stored media are damaged."),
+        ({}, "failed", "The check did not finish: mediacheck failed."),
+        ({}, "running", "Under way."),
+        ({}, "success", "Nothing was checked"),
+    ],
+)
+def test_page_of_a_media_check(facts: dict[str, Any], state: str, outcome: str) -> None:
+    """What was read, and whether it is whole."""
+    assert outcome in render(run(step("MediaCheckOperator", state, **facts), state=state))

@@ -23,6 +23,7 @@ COURSEPEDIA = {
     "certificates": 426,
     "email_templates": 20,
     "audit_log": 1490,
+    "media_files": 546,
 }
 CAMPUSTRACK = {
     "User": 253,

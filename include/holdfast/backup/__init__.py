@@ -7,8 +7,22 @@ below the restore point for the next, and the manifest, written last, makes the 
 from holdfast.backup.commit import commit_manifest
 from holdfast.backup.dump import dump_database
 from holdfast.backup.facts import StepFacts
+from holdfast.backup.inventory import InventoryFacts, record_inventory
+from holdfast.backup.media import SyncFacts, snapshot_media, sync_media
 from holdfast.backup.opening import open_restore_point
 from holdfast.backup.run import run_backup
 from holdfast.backup.verification import verify_list
 
-__all__ = ["StepFacts", "commit_manifest", "dump_database", "open_restore_point", "run_backup", "verify_list"]
+__all__ = [
+    "InventoryFacts",
+    "StepFacts",
+    "SyncFacts",
+    "commit_manifest",
+    "dump_database",
+    "open_restore_point",
+    "record_inventory",
+    "run_backup",
+    "snapshot_media",
+    "sync_media",
+    "verify_list",
+]

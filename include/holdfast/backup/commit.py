@@ -7,6 +7,8 @@ import time
 import holdfast
 from holdfast.backup.drafts import DumpDraft, OpenDraft, VerifyDraft, read_draft
 from holdfast.backup.facts import StepFacts
+from holdfast.backup.inventory import inventory_draft
+from holdfast.backup.media import media_draft
 from holdfast.catalog import Entry, write_signed
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
@@ -47,9 +49,12 @@ def _assemble(environment: Environment, id: RestorePointId) -> Manifest:
     opened = _demand(environment, id, "open", OpenDraft)
     dumped = _demand(environment, id, "dump", DumpDraft)
     verified = _demand(environment, id, "verify", VerifyDraft)
-    if verified.artifacts != dumped.artifacts:
+    inventory = inventory_draft(environment, id)
+    media = media_draft(environment, id)
+    artifacts = (*dumped.artifacts, *([inventory.artifact] if inventory else []))
+    if verified.artifacts != artifacts:
         raise IntegrityError(
-            f"restore point {environment.title}/{id}: the artifacts that were verified are not those that were dumped",
+            f"restore point {environment.title}/{id}: the artifacts that were verified are not those that were stored",
             hint="Clear the verify list task, so that it reads the newest artifacts.",
         )
     return Manifest(
@@ -60,8 +65,10 @@ def _assemble(environment: Environment, id: RestorePointId) -> Manifest:
         label=opened.label,
         opened_at=opened.opened_at,
         holdfast_version=holdfast.__version__,
-        artifacts=dumped.artifacts,
+        artifacts=artifacts,
         database=dumped.database,
+        media=media.media if media else None,
+        inventory=inventory.report if inventory else None,
         verification=verified.verification,
     )
 
@@ -90,5 +97,5 @@ def _demand_stored(environment: Environment, entry: Entry, manifest: Manifest) -
 
 
 def _clear_drafts(environment: Environment, id: RestorePointId) -> None:
-    for step in ("open", "dump", "verify"):
+    for step in ("open", "inventory", "dump", "media", "verify"):
         environment.store.delete(environment.keys.draft(id, step))

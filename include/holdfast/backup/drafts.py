@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from holdfast.crypto.signing import Signer, Verifier
 from holdfast.errors import IntegrityError, ObjectExists, ObjectMissing, SignatureError
-from holdfast.manifest.model import Artifact, DatabaseBackup, Record, Verification
+from holdfast.manifest.model import Artifact, DatabaseBackup, InventoryReport, MediaFacts, Record, Verification
 from holdfast.storage.protocol import Store
 
 
@@ -31,6 +31,21 @@ class DumpDraft(Record):
     id: str
     artifacts: tuple[Artifact, ...]
     database: DatabaseBackup
+
+
+class InventoryDraft(Record):
+    """The stored inventory, and what it says."""
+
+    id: str
+    artifact: Artifact
+    report: InventoryReport
+
+
+class MediaDraft(Record):
+    """The media snapshot that was taken after the dump's own."""
+
+    id: str
+    media: MediaFacts
 
 
 class VerifyDraft(Record):
@@ -54,9 +69,7 @@ def write_draft(store: Store, key: str, draft: Record, signer: Signer) -> None:
     store.put(key, [_Envelope(payload=payload, signature=signature).model_dump_json().encode()])
 
 
-def read_draft[Draft: (OpenDraft, DumpDraft, VerifyDraft)](
-    store: Store, key: str, kind: type[Draft], verifier: Verifier
-) -> Draft | None:
+def read_draft[Draft: Record](store: Store, key: str, kind: type[Draft], verifier: Verifier) -> Draft | None:
     """The draft under ``key``, None where there is none yet; raises SignatureError or IntegrityError."""
     try:
         document = store.get(key)

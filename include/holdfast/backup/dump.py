@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 
+from holdfast.backup.artifacts import store_artifact
 from holdfast.backup.drafts import DumpDraft, read_draft, write_draft
+from holdfast.backup.export import Export, clear_export
 from holdfast.backup.facts import StepFacts
+from holdfast.backup.inventory import inventory_objects
+from holdfast.backup.media import discard_snapshot
+from holdfast.backup.references import demand_references, store_references
 from holdfast.catalog import Entry
-from holdfast.crypto import age
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, SignatureError
 from holdfast.manifest.model import Artifact, DatabaseBackup, SourceFacts
 from holdfast.postgres.binaries import Client, client_for
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.dump import ByteStream, dump_stream, globals_stream, plan_dump
+from holdfast.postgres.dump import PLAIN, DumpPlan, dump_stream, globals_stream, plan_dump
 from holdfast.postgres.pooler import require_direct
 from holdfast.postgres.snapshot import ExportedSnapshot, exported_snapshot
 from holdfast.progress import Progress, Silent
-from holdfast.storage.tally import Tally
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
@@ -28,6 +30,9 @@ _SILENT = Silent()
 
 def dump_database(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> StepFacts:
     """Store the encrypted dump and globals of a restore point, and a signed draft of their facts.
+
+    Out of the same snapshot come the references to media files and the compliance export, where the policy asks
+    for them.
 
     Run again after it finished, it changes nothing; after a kill, it clears the remnant and starts over.
     Raises DatabaseError, DatabaseUnavailable, ToolError or StoreError; then nothing looks complete.
@@ -62,10 +67,13 @@ def _finished(environment: Environment, entry: Entry) -> DumpDraft | None:
 
 def _clear(environment: Environment, entry: Entry) -> None:
     """Remove what a killed attempt left; without a manifest nothing here is anybody's backup."""
-    opened = environment.keys.draft(entry.id, "open")
+    others = {environment.keys.draft(entry.id, "open"), *inventory_objects(environment, entry.id)}
     for stored in entry.objects.values():
-        if stored.key != opened:
+        if stored.key not in others:
             environment.store.delete(stored.key)
+    # A media snapshot of an earlier dump may lack files that the next one refers to.
+    discard_snapshot(environment, entry.id)
+    clear_export(environment, entry.id)
 
 
 def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> DumpDraft:
@@ -75,51 +83,49 @@ def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> D
     with exported_snapshot(target) as snapshot:
         client = client_for(snapshot.server_major)
         plan = plan_dump(client)
-        name = "database.dump.age" if plan.format == "custom" else "database.dump.zst.age"
+        export = Export.plan(environment, id, snapshot)
+        demand_references(environment, snapshot)
         with snapshot.counting() as counting, ThreadPoolExecutor(1) as beside:
-            progress.begin("dump")
             globals_ = beside.submit(_globals, environment, id, client, snapshot)
-            hint = snapshot.facts.database_bytes
-            database = _store(environment, id, name, dump_stream(plan, snapshot), progress, hint)
+            references = store_references(environment, id, snapshot, progress)
+            progress.begin("dump")
+            database = _database(environment, id, plan, snapshot, progress)
             facts = counting.result()
             progress.end(f"{len(facts.tables)} tables, {facts.rows} rows")
-    duration = timedelta(seconds=time.monotonic() - started)
+            duration = timedelta(seconds=time.monotonic() - started)
+            export.store(facts, progress)
     return DumpDraft(
         id=str(id),
-        artifacts=(_artifact(environment, name, plan.format, database), globals_.result()),
+        artifacts=(database, globals_.result(), *references),
         database=_described(client, plan.compression, facts, duration),
     )
 
 
+def _database(
+    environment: Environment, id: RestorePointId, plan: DumpPlan, snapshot: ExportedSnapshot, progress: Progress
+) -> Artifact:
+    return store_artifact(
+        environment,
+        id,
+        "database.dump.age" if plan.format == PLAIN else "database.dump.zst.age",
+        dump_stream(plan, snapshot),
+        content="database",
+        format=plan.format,
+        recipients=environment.recipients(),
+        progress=progress,
+        size_hint_bytes=snapshot.facts.database_bytes,
+    )
+
+
 def _globals(environment: Environment, id: RestorePointId, client: Client, snapshot: ExportedSnapshot) -> Artifact:
-    name = "globals.sql.age"
-    tally = _store(environment, id, name, globals_stream(client, snapshot.target), _SILENT, None)
-    return _artifact(environment, name, "sql", tally)
-
-
-def _store(
-    environment: Environment,
-    id: RestorePointId,
-    name: str,
-    plaintext: ByteStream,
-    progress: Progress,
-    size_hint_bytes: int | None,
-) -> Tally:
-    tally = Tally(progress.advance)
-    with closing(plaintext):
-        sealed = tally.over(age.encrypt(plaintext, environment.recipients()))
-        environment.store.put(environment.keys.artifact(id, name), sealed, size_hint_bytes=size_hint_bytes)
-    return tally
-
-
-def _artifact(environment: Environment, name: str, format: str, tally: Tally) -> Artifact:
-    return Artifact(
-        name=name,
-        content="globals" if format == "sql" else "database",
-        format=format,
-        bytes=tally.bytes,
-        sha256=tally.sha256,
-        recipients=tuple(str(recipient) for recipient in environment.recipients()),
+    return store_artifact(
+        environment,
+        id,
+        "globals.sql.age",
+        globals_stream(client, snapshot.target),
+        content="globals",
+        format="sql",
+        recipients=environment.recipients(),
     )
 
 

@@ -9,7 +9,10 @@ from dataclasses import replace
 
 from holdfast.backup.commit import commit_manifest
 from holdfast.backup.dump import dump_database
+from holdfast.backup.export import clear_export
 from holdfast.backup.facts import StepFacts
+from holdfast.backup.inventory import demand_inventory, record_inventory
+from holdfast.backup.media import discard_snapshot, snapshot_media
 from holdfast.backup.opening import open_restore_point
 from holdfast.backup.verification import verify_list
 from holdfast.environment import Environment
@@ -23,16 +26,21 @@ _SILENT = Silent()
 def run_backup(
     environment: Environment, tier: str, *, label: str | None = None, progress: Progress = _SILENT
 ) -> StepFacts:
-    """Open, dump, verify and commit one restore point; raises what the steps raise.
+    """Take one restore point, step by step; raises what the steps raise.
 
     What is left of a backup that fails or is interrupted is removed: no second attempt will use it.
     """
     started = time.monotonic()
     _demand_readable(environment)
+    demand_inventory(environment)
     origin = secrets.token_hex(16)
     id = open_restore_point(environment, tier=tier, opened_at=environment.clock(), origin=origin, label=label)
     try:
+        if environment.policy.inventory is not None:
+            record_inventory(environment, id, progress=progress)
         dump_database(environment, id, progress=progress)
+        if environment.policy.media is not None:
+            snapshot_media(environment, id, progress=progress)
         verify_list(environment, id, progress=progress)
         facts = commit_manifest(environment, id, progress=progress)
     except BaseException as error:
@@ -59,3 +67,5 @@ def _remove_remnant(environment: Environment, id: RestorePointId) -> None:
         if not entry.is_committed:
             for stored in entry.objects.values():
                 environment.store.delete(stored.key)
+            clear_export(environment, id)
+            discard_snapshot(environment, id)

@@ -7,6 +7,7 @@ import time
 
 from holdfast.backup.drafts import DumpDraft, VerifyDraft, read_draft, replace_draft
 from holdfast.backup.facts import StepFacts
+from holdfast.backup.inventory import inventory_draft
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
 from holdfast.manifest.head import Head
@@ -30,11 +31,14 @@ def verify_list(environment: Environment, id: RestorePointId, *, progress: Progr
     if entry.is_committed:
         return StepFacts.of_manifest(environment.catalog.manifest(id, environment.verifier()), 0.0)
     dumped = _dumped(environment, id)
-    found = read_back(environment, id, dumped.artifacts, dumped.database, progress)
+    inventory = inventory_draft(environment, id)
+    artifacts = (*dumped.artifacts, *([inventory.artifact] if inventory else []))
+    found = read_back(environment, id, artifacts, dumped.database, progress)
     faults = [*found.faults, *_shrinkage(environment, id, dumped)]
     if found.is_damaged:
-        # The dump step would find its draft and change nothing; without it, clearing that step dumps anew.
-        environment.store.delete(environment.keys.draft(id, "dump"))
+        # The steps would find their drafts and change nothing; without them, clearing a step stores anew.
+        for step in ("dump", "inventory"):
+            environment.store.delete(environment.keys.draft(id, step))
     if faults:
         raise IntegrityError(
             f"restore point {environment.title}/{id}: {'; '.join(faults)}",
@@ -44,7 +48,7 @@ def verify_list(environment: Environment, id: RestorePointId, *, progress: Progr
     replace_draft(
         environment.store,
         environment.keys.draft(id, "verify"),
-        VerifyDraft(id=str(id), artifacts=dumped.artifacts, verification=_verification(environment, found, seconds)),
+        VerifyDraft(id=str(id), artifacts=artifacts, verification=_verification(environment, found, seconds)),
         environment.signer(),
     )
     source = dumped.database.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.catalog.catalog import Catalog
+from holdfast.catalog.restore_checks import RestoreCheck, read_restore_check
 from holdfast.crypto.signing import Verifier
 from holdfast.errors import IntegrityError
 from holdfast.manifest.model import Manifest
@@ -21,23 +22,34 @@ class RowCount:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A restore point that stands: its label, its stored bytes, and the rows of its tables by name."""
+    """A restore point that stands: what its manifest says, the rows of its tables by name, and its restore check."""
 
     id: str
     label: str | None
     bytes: int
+    media_snapshot: str | None
     counts: tuple[RowCount, ...]
+    restore_check: RestoreCheck | None
 
     @property
     def rows(self) -> int:
         """All tables' rows together."""
         return sum(count.rows for count in self.counts)
 
+    @property
+    def outcome(self) -> str:
+        """What is proven: ``committed``, ``restorable``, or ``doubtful`` where its restore check did not pass."""
+        if self.restore_check is None:
+            return "committed"
+        return "restorable" if self.restore_check.passed else "doubtful"
+
     def as_json(self) -> dict[str, str | int | None]:
         """The facts as a flat object, the tables counted only."""
         return {
             "restore_point": self.id,
+            "outcome": self.outcome,
             "label": self.label,
+            "media_snapshot": self.media_snapshot,
             "bytes": self.bytes,
             "tables": len(self.counts),
             "rows": self.rows,
@@ -50,15 +62,18 @@ class Committed:
 
 
 def read_committed(catalog: Catalog, id: RestorePointId, verifier: Verifier) -> Committed:
-    """Read a restore point's manifest, its signature checked.
+    """Read a restore point's manifest and restore check, their signatures checked.
 
-    Raises what ``Catalog.manifest`` raises, and IntegrityError where the store has lost an artifact since.
+    Raises what ``Catalog.manifest`` and ``read_restore_check`` raise, and IntegrityError where the store has lost an
+    artifact since.
     """
     manifest = catalog.manifest(id, verifier)
     faults = catalog.entry(id).missing(manifest)
     if faults:
         raise IntegrityError(f"restore point {catalog.keys.root}{id}: {'; '.join(faults)}")
-    return Committed(manifest.id, manifest.label, manifest.stored_bytes, _counts(manifest))
+    media = manifest.media.snapshot if manifest.media else None
+    check = read_restore_check(catalog, id, verifier)
+    return Committed(manifest.id, manifest.label, manifest.stored_bytes, media, _counts(manifest), check)
 
 
 def _counts(manifest: Manifest) -> tuple[RowCount, ...]:

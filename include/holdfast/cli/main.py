@@ -25,6 +25,7 @@ _COMMANDS = {
     "fetch": ("fetch", "Write one artifact's plaintext to stdout, such as globals.sql."),
     "expire": ("expire", "Delete what retention lets go, or show it."),
     "hold": ("expire", "Exempt a restore point from expiry, or lift that."),
+    "store": ("store", "Check or mend the settings of the store: versioning, lock, strangers, …"),
     "doctor": ("doctor", "Check binaries, connection, privileges, store and keys."),
     "policy": ("policy", "Check a policy file, or print the JSON Schema."),
     "keys": ("keys", "Make encryption and signing keys."),

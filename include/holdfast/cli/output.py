@@ -8,16 +8,21 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.errors import HoldfastError, UsageError
 
+if TYPE_CHECKING:
+    from holdfast.values.check import Check
+
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+_MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 _OUTPUT_LOST = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
 
 
@@ -32,6 +37,14 @@ class Failure(Exception):
 def emit(document: Mapping[str, object]) -> None:
     """Print one JSON object on stdout, the only thing there."""
     click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def show(checks: Iterable[Check]) -> None:
+    """Print checks for people: a mark, what was seen, and what to do where that is not well."""
+    for check in checks:
+        click.echo(f"{_MARKS[check.verdict]} {check.name}: {check.text}")
+        if check.hint and check.verdict != "ok":
+            click.echo(f"    {check.hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,14 @@ class Payload:
         except InvalidTag:
             return None
 
+    def open_into(self, number: int, chunk: memoryview, out: memoryview, *, is_final: bool) -> bool:
+        """Write the plaintext of one chunk to ``out``, which has its length; False where it is not what was sealed."""
+        try:
+            self._cipher.decrypt_into(_nonce(number, is_final), chunk, None, out)
+        except InvalidTag:
+            return False
+        return True
+
     def _misplaced(self, number: int, chunk: memoryview, *, is_final: bool) -> Iterator[bytes]:
         """Yield and complain about a whole chunk whose final flag alone does not fit where it stands."""
         if len(chunk) < TAG_BYTES:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.doctor.check import Check, attempt
 from holdfast.environment import Environment
 from holdfast.postgres.binaries import client_for
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.pooler import require_direct
 from holdfast.postgres.session import connect
 from holdfast.postgres.snapshot import preflight
+from holdfast.values.check import Check, attempt
 
 
 def connection(environment: Environment) -> str:

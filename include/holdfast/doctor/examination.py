@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from holdfast.doctor import database, keys, store
-from holdfast.doctor.check import Check, attempt
 from holdfast.environment import Environment
+from holdfast.values.check import Check, attempt
 
 
 def examine(environment: Environment) -> list[Check]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from holdfast.doctor.check import Check
 from holdfast.environment import Environment
+from holdfast.values.check import Check
 
 
 def recipients(environment: Environment) -> Check | str:

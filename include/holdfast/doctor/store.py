@@ -6,9 +6,9 @@ import secrets
 from collections import deque
 from itertools import islice
 
-from holdfast.doctor.check import Check
 from holdfast.environment import Environment
 from holdfast.errors import ObjectExists
+from holdfast.values.check import Check
 
 
 def reachable(environment: Environment) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
+from holdfast.expire.locks import Locks
+from holdfast.expire.media import expire_media
+from holdfast.expire.media_report import MediaReport
 from holdfast.progress import Progress, Silent
 from holdfast.retention import Decision, Point, decide
+from holdfast.retention.media import PointsLeft
 from holdfast.retention.orphans import is_orphan
 from holdfast.values import keys
 from holdfast.values.ids import RestorePointId
@@ -36,11 +40,12 @@ class ExpireReport:
     is_dry_run: bool
     kept: tuple[Decision, ...]
     deleted: tuple[Deletion, ...]
+    media: MediaReport = field(default_factory=MediaReport)
 
     @property
     def freed_bytes(self) -> int:
         """Stored bytes of everything deleted."""
-        return sum(deletion.bytes for deletion in self.deleted)
+        return sum(deletion.bytes for deletion in self.deleted) + self.media.freed_bytes
 
     def as_json(self) -> dict[str, object]:
         """The report as an object of plain values."""
@@ -49,6 +54,7 @@ class ExpireReport:
             "dry_run": self.is_dry_run,
             "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
             "deleted": [asdict(deletion) for deletion in self.deleted],
+            "media": self.media.as_json(),
             "bytes_freed": self.freed_bytes,
         }
 
@@ -56,7 +62,7 @@ class ExpireReport:
 def expire(
     environment: Environment, *, now: datetime, dry_run: bool = False, progress: Progress = _SILENT
 ) -> ExpireReport:
-    """Delete the environment's expired restore points and orphaned remnants, or only tell which.
+    """Delete the environment's expired restore points, media and orphaned remnants, or only tell which.
 
     ``now`` must be aware. Needs the key that checks manifests: without it nothing can be called
     verified, and so nothing may be deleted.
@@ -65,20 +71,35 @@ def expire(
     entries = environment.catalog.entries()
     committed = {entry.id: entry for entry in entries if entry.is_committed}
     rules = {name: tier.keep for name, tier in environment.policy.tiers.items() if tier.keep is not None}
-    decisions = decide(_points(environment, list(committed.values())), rules, now)  # type: ignore[arg-type]
+    due = decide(_points(environment, list(committed.values())), rules, now)  # type: ignore[arg-type]
+    locks = Locks(environment)
+    decisions = [_unless_locked(environment, locks, committed[decision.id], decision) for decision in due]
     deletions = [
         Deletion(str(decision.id), decision.reason, _size(committed[decision.id]), is_remnant=False)
         for decision in decisions
         if not decision.keep and (dry_run or _delete(environment, decision.id, _still_expendable))
     ]
     for entry in _orphans(environment, entries, now):
+        if locks.reason(_keys(environment, entry)) is not None:
+            continue
         if dry_run or _delete(environment, entry.id, _still_uncommitted):
             reason = f"unfinished backup, older than {environment.policy.orphan_grace}"
             deletions.append(Deletion(str(entry.id), reason, _size(entry), is_remnant=True))
     gone = {deletion.id for deletion in deletions}
     kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
-    progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept")
-    return ExpireReport(now, dry_run, kept, tuple(deletions))
+    media = expire_media(environment, _left(entries, gone), now=now, dry_run=dry_run, locks=locks)
+    progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{media.summary}")
+    return ExpireReport(now, dry_run, kept, tuple(deletions), media)
+
+
+def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:
+    """What media retention must know of restore points, apart from those that are deleted."""
+    standing = [entry for entry in entries if str(entry.id) not in gone]
+    return PointsLeft(
+        committed=frozenset(entry.id for entry in standing if entry.is_committed),
+        held=frozenset(entry.id for entry in standing if entry.is_held),
+        unfinished=frozenset(entry.id for entry in standing if not entry.is_committed),
+    )
 
 
 def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
@@ -95,6 +116,16 @@ def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
             is_whole = not entry.missing(manifest)
             points.append(Point(entry.id, snapshot_at, entry.is_held, is_trusted=True, is_verified=is_whole))
     return points
+
+
+def _unless_locked(environment: Environment, locks: Locks, entry: Entry, decision: Decision) -> Decision:
+    """The decision, turned where the store would only hide the objects instead of deleting them."""
+    reason = None if decision.keep else locks.reason(_keys(environment, entry))
+    return decision if reason is None else Decision(decision.id, True, reason)
+
+
+def _keys(environment: Environment, entry: Entry) -> list[str]:
+    return [environment.keys.restore_point(entry.id) + name for name in entry.objects]
 
 
 def _orphans(environment: Environment, entries: list[Entry], now: datetime) -> list[Entry]:

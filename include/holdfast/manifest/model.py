@@ -123,6 +123,27 @@ class MediaFacts(Record):
     references: MediaReferences | None
 
 
+class InventoryDrift(Record):
+    """Names of variables that the inventory and the application's env file do not share, and those due for rotation.
+
+    ``missing``: only in the inventory. ``undocumented``: only in the env file. ``unread``: why the env file could
+    not be read, so that nothing was compared.
+    """
+
+    missing: tuple[str, ...]
+    undocumented: tuple[str, ...]
+    overdue: tuple[str, ...]
+    is_compared: bool
+    unread: str | None
+
+
+class InventoryReport(Record):
+    """The configuration inventory that the restore point holds: how many variables, and its drift on that day."""
+
+    variables: int
+    drift: InventoryDrift
+
+
 class Manifest(Record):
     """A committed restore point."""
 
@@ -137,6 +158,7 @@ class Manifest(Record):
     artifacts: tuple[Artifact, ...]
     database: DatabaseBackup
     media: MediaFacts | None = None
+    inventory: InventoryReport | None = None
     verification: Verification
 
     @property

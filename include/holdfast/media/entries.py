@@ -35,11 +35,15 @@ class Content:
         """Bytes in the shard of a file of ``size`` bytes."""
         return size if self.extents is None else sum(length for _, length in self.extents)
 
-    def line_end(self, *, is_unsettled: bool = False) -> bytes:
-        """What follows the source's fields in a line. Unsettled: the file may have changed without a sign of it."""
+    def line_end(self, *, is_unstable: bool = False, is_unsettled: bool = False) -> bytes:
+        """What follows the source's fields in a line.
+
+        Unstable: the file changed whenever it was read. Unsettled: it may have changed without a sign of it.
+        """
         extents = "" if self.extents is None else f',"extents":{json.dumps(self.extents, separators=(",", ":"))}'
         text = f'"sha256":"{self.sha256}","shard":"{self.shard}","offset":{self.offset}{extents}'
-        return text.encode() + (UNSETTLED if is_unsettled else b"}")
+        unstable = ',"unstable":true' if is_unstable else ""
+        return f"{text}{unstable}".encode() + (UNSETTLED if is_unsettled or is_unstable else b"}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,11 @@ def parse(line: bytes) -> Entry:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"media listing: a line is malformed: {error}") from error
+
+
+def shown(path: bytes) -> str:
+    """A path as people and JSON are shown it: bytes that are no UTF-8 as ``\\xff``."""
+    return path.decode("utf-8", "backslashreplace")
 
 
 def path_of(line: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import zstandard
@@ -21,6 +21,7 @@ from holdfast.media.records import ListingFacts
 _BLOCK_BYTES = 256 * 1024
 _LEVEL = 3
 _FOOTER_LIMIT_BYTES = 256 << 20
+_READ_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +135,44 @@ class ListingSearch:
         at = bisect.bisect_right(self._firsts, path) - 1
         if at < 0:
             return None
-        block = self._blocks[at]
-        lines = self._frame(block.offset, block.length, block.sha256).split(b"\n")
-        return next((line for line in lines if line and path_of(line) == path), None)
+        return next((line for line in self._lines(self._blocks[at : at + 1]) if path_of(line) == path), None)
+
+    def below(self, prefix: bytes = b"") -> Iterator[bytes]:
+        """The lines, in order, of all paths that begin with ``prefix``: of all paths where it is empty."""
+        start = max(0, bisect.bisect_left(self._firsts, prefix) - 1)
+        end = len(self._blocks) if not prefix else bisect.bisect_left(self._firsts, _after(prefix))
+        found = self._lines(self._blocks[start:end])
+        return found if not prefix else (line for line in found if path_of(line).startswith(prefix))
+
+    def _lines(self, blocks: Sequence[Block]) -> Iterator[bytes]:
+        """The lines of blocks that follow one another, several blocks read at once."""
+        at = 0
+        while at < len(blocks):
+            start, upto = blocks[at].offset, at
+            while upto < len(blocks) and blocks[upto].offset + blocks[upto].length - start <= _READ_BYTES:
+                upto += 1
+            batch = blocks[at : max(upto, at + 1)]
+            frames = self._read(start, batch[-1].offset + batch[-1].length - start)
+            for block in batch:
+                frame = frames[block.offset - start :][: block.length]
+                yield from _checked(frame, block.sha256).split(b"\n")[:-1]
+            at += len(batch)
 
     def _frame(self, offset: int, length: int, sha256: str) -> bytes:
-        frame = self._read(offset, length)
-        if hashlib.sha256(frame).hexdigest() != sha256:
-            raise IntegrityError("media listing: a block is not the one that was signed")
-        decompressor = zstandard.ZstdDecompressor()
-        return decompressor.decompress(frame, max_output_size=_FOOTER_LIMIT_BYTES)
+        return _checked(self._read(offset, length), sha256)
+
+
+def _checked(frame: bytes, sha256: str) -> bytes:
+    """What a frame holds, once it is known to be the one that was signed."""
+    if hashlib.sha256(frame).hexdigest() != sha256:
+        raise IntegrityError("media listing: a block is not the one that was signed")
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=_FOOTER_LIMIT_BYTES)
+
+
+def _after(prefix: bytes) -> bytes:
+    """The first of all texts that come behind those that begin with ``prefix``; no path has 4096 bytes of 255."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else b"\xff" * 4096
 
 
 def _parsed(block: dict[str, object]) -> Block:

@@ -14,17 +14,25 @@ class Found(NamedTuple):
 
     ``line``: the beginning of its listing line (entries.py): all that the source tells, each field that changes
     when the content does among them. For a file it ends in a comma, ``"sha256"`` follows; for others it is whole.
-    ``file_id`` is given where several paths may lead to one file. ``is_settled`` is False where the file was touched
-    so lately that a further change might leave no sign.
+    ``mode`` and ``mtime_ns`` stand in the tar. ``file_id`` is given where several paths may lead to one file.
+    ``is_settled`` is False where the file was touched so lately that a further change might leave no sign. ``fault``
+    says why a path, such as a closed directory, cannot be read at all.
     """
 
     path: bytes
     kind: Kind
     line: bytes
     size: int = 0
+    mode: int = 0o644
+    mtime_ns: int = 0
     file_id: tuple[int, int] | None = None
-    is_sparse: bool = False
     is_settled: bool = True
+    fault: str = ""
+
+    def resized(self, size: int) -> Found:
+        """The same with another size: that of what could be read of a file that would not keep still."""
+        line = self.line.replace(b'"size":%d,' % self.size, b'"size":%d,' % size, 1)
+        return self._replace(size=size, line=line)
 
 
 class SourceUnavailable(TransientError):
@@ -51,7 +59,7 @@ class Reader(Protocol):
         ...
 
     def now(self) -> Found:
-        """The file as it is at this moment, to be compared with what the walk saw."""
+        """The file as it is at this moment, to be compared before and after it was read."""
         ...
 
     def close(self) -> None:
@@ -65,6 +73,11 @@ class Source(Protocol):
     @property
     def url(self) -> str:
         """Where it is, without any secret."""
+        ...
+
+    @property
+    def readers(self) -> int:
+        """How many files are best read at once: few from a disk, many where each costs a round trip."""
         ...
 
     def scan(self) -> Iterator[Found]:

@@ -80,7 +80,14 @@ Span = Annotated[
     WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
 ]
 MediaUrl = Annotated[str, BeforeValidator(_media_url)]
-TableName = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)?$", description="table, or schema.table, unquoted")]
+_PART = r'("([^"]|"")+"|[^".]+)'
+TableName = Annotated[
+    str,
+    Field(
+        pattern=rf"^({_PART}\.)?{_PART}$",
+        description="table or schema.table as in the database; with a dot or quote in a name, quoted as in SQL",
+    ),
+]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Recipient = Annotated[str, BeforeValidator(_recipient)]
 StoreUrl = Annotated[str, BeforeValidator(_store_url)]

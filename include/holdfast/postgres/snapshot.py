@@ -76,6 +76,15 @@ class ExportedSnapshot:
         """Start counting now, beside what the caller does; to be used as a context manager."""
         return Counting(self, workers)
 
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """One more session that reads the same state of the database, and can do nothing else."""
+        with connect(self.target, autocommit=False) as session:
+            _prepare(session, self.target, BESIDE_SNAPSHOT_S)
+            with translated(self.target, "joining the snapshot"):
+                session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot_id)))
+            yield session
+
     def cancel(self) -> None:
         """End the queries of ``count`` that are running; it then raises."""
         for session in tuple(self._counting):
@@ -83,10 +92,7 @@ class ExportedSnapshot:
                 session.cancel_safe(timeout=5)
 
     def _count_apart(self, tables: Sequence[TableRef]) -> dict[int, int]:
-        with connect(self.target, autocommit=False) as session:
-            _prepare(session, self.target, BESIDE_SNAPSHOT_S)
-            with translated(self.target, "joining the snapshot"):
-                session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot_id)))
+        with self.session() as session:
             return self._count(session, tables)
 
     def _count(self, session: Session, tables: Sequence[TableRef]) -> dict[int, int]:

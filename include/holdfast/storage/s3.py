@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from obstore.store import S3Store
 
-from holdfast.errors import UsageError
 from holdfast.storage.backend import client_options, retry_options
-from holdfast.storage.connections import extra_text, require_type, wrong_extra
+from holdfast.storage.s3_access import DEFAULT_REGION, Login, S3Access
 from holdfast.values.connection import Connection
 
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Credential, S3CredentialProvider
 
-_DEFAULT_REGION = "us-east-1"
-_NO_CONNECTION = Connection("", "aws")
-
 
 @dataclass(frozen=True, slots=True)
-class _Login:
+class _Static:
     """Static keys, handed to obstore by a call so that no AWS_… variable can mix with them."""
 
-    access_key: str
-    secret_key: str = field(repr=False)
-    token: str | None = field(repr=False)
+    login: Login
 
     def __call__(self) -> S3Credential:
         return {
-            "access_key_id": self.access_key,
-            "secret_access_key": self.secret_key,
-            "token": self.token,
+            "access_key_id": self.login.access_key,
+            "secret_access_key": self.login.secret_key,
+            "token": self.login.token,
             "expires_at": None,
         }
 
@@ -43,27 +35,24 @@ class _Login:
 def s3_clients(
     bucket: str, prefix: str | None, connection: Connection | None, environ: Mapping[str, str] = os.environ
 ) -> Callable[[int], S3Store]:
-    """Makes clients of which each request may take so many seconds.
+    """Makes clients of which each request may take so many seconds; see S3Access for the connection's fields.
 
-    Login and password are the keys; the extra may hold endpoint_url, region_name, aws_session_token,
-    profile_name, and as verify a file of CA certificates. Without login the keys are found where AWS's SDK
-    finds them. Raises UsageError that names the wrong field.
+    Raises UsageError that names the wrong field.
     """
-    connection = connection or _NO_CONNECTION
-    require_type(connection, "aws")
-    provider, region = _credentials(connection)
+    access = S3Access.of(connection, environ)
+    provider, region = _credentials(access)
     config: S3Config = {
-        "region": extra_text(connection, "region_name") or region or _DEFAULT_REGION,
+        "region": access.region or region or DEFAULT_REGION,
         # obstore reads AWS_… variables for whatever is not said here.
         "virtual_hosted_style_request": False,
         "skip_signature": False,
         "s3_express": False,
         "disable_bulk_delete": True,  # some servers that speak S3 lack it, and we never delete many at once
     }
-    endpoint = _endpoint(connection, environ)
+    endpoint = access.endpoint
     if endpoint is not None:
         config["aws_endpoint_url_s3"] = endpoint
-    authority = _authority(connection)
+    authority = None if access.authority is None else access.authority.read_bytes()
 
     def make(timeout_s: int) -> S3Store:
         options = client_options(timeout_s, allow_http=endpoint is not None and endpoint.startswith("http://"))
@@ -81,61 +70,23 @@ def s3_clients(
     return make
 
 
-def _credentials(connection: Connection) -> tuple[S3CredentialProvider, str | None]:
+def _credentials(access: S3Access) -> tuple[S3CredentialProvider, str | None]:
     """Where the keys come from, and the region if that is known there too."""
-    if extra_text(connection, "role_arn"):
-        raise wrong_extra(connection, "role_arn", "is not heeded: name a profile_name that assumes the role")
-    access_key = connection.login or extra_text(connection, "aws_access_key_id")
-    secret_key = connection.password or extra_text(connection, "aws_secret_access_key")
-    if access_key and secret_key:
-        return _Login(access_key, secret_key, extra_text(connection, "aws_session_token")), None
-    if access_key or secret_key:
-        missing = "password (the secret key)" if access_key else "login (the access key)"
-        raise UsageError(f"connection {connection.conn_id}: has no {missing}")
-    return _found_by_sdk(connection)
+    if access.login is not None:
+        return _Static(access.login), None
+    return _found_by_sdk(access)
 
 
-def _found_by_sdk(connection: Connection) -> tuple[S3CredentialProvider, str | None]:
+def _found_by_sdk(access: S3Access) -> tuple[S3CredentialProvider, str | None]:
     """Environment, profiles, web identity, container or instance: whatever AWS's SDK finds."""
-    # Slow to import, and needed here alone; neither has types.
-    import boto3  # type: ignore[import-untyped]
+    # Slow to import, and needed here alone; the second has no types.
     from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    who = f"connection {connection.conn_id}: has no login, and" if connection.conn_id else "S3 store without conn_id:"
-    hint = "Give the store's connection the access key as login and the secret key as password."
-    profile = extra_text(connection, "profile_name")
+    session = access.sdk_session()
     try:
-        session = boto3.Session(profile_name=profile)
         return Boto3CredentialProvider(session), session.region_name
     except BotoCoreError as error:
-        raise UsageError(f"{who} AWS's SDK finds no credentials: {error}", hint=hint) from error
+        raise access.without_credentials(f": {error}") from error
     except ValueError:
-        raise UsageError(f"{who} AWS's SDK finds no credentials on this machine", hint=hint) from None
-
-
-def _endpoint(connection: Connection, environ: Mapping[str, str]) -> str | None:
-    endpoint = (
-        extra_text(connection, "endpoint_url")
-        or environ.get("AWS_ENDPOINT_URL_S3")
-        or environ.get("AWS_ENDPOINT_URL")
-        or None
-    )
-    if endpoint is None:
-        return None
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in endpoint:
-        raise wrong_extra(connection, "endpoint_url", "is not of the form https://host:port")
-    return endpoint.rstrip("/")
-
-
-def _authority(connection: Connection) -> bytes | None:
-    if connection.extra.get("verify") is False:
-        raise wrong_extra(connection, "verify", "is false, but certificates are always checked")
-    path = None if connection.extra.get("verify") is True else extra_text(connection, "verify")
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise wrong_extra(connection, "verify", f"names a file that cannot be read: {error.strerror}") from error
+        raise access.without_credentials() from None

@@ -20,7 +20,7 @@ class DemoDatabase:
 
     conn_id: str
     name: str
-    script: str
+    scripts: tuple[str, ...]
     students: int = 0
 
     @property
@@ -30,10 +30,10 @@ class DemoDatabase:
 
 
 DEMO_DATABASES = (
-    DemoDatabase("coursepedia_production_db", "coursepedia_production", "coursepedia.sql"),
-    DemoDatabase("campustrack_production_db", "college_attendance", "campustrack.sql", students=240),
-    DemoDatabase("campustrack_staging_db", "college_attendance_staging", "campustrack.sql", students=60),
-    DemoDatabase("campustrack_development_db", "college_attendance_development", "campustrack.sql", students=24),
+    DemoDatabase("coursepedia_production_db", "coursepedia_production", ("coursepedia.sql", "coursepedia_media.sql")),
+    DemoDatabase("campustrack_production_db", "college_attendance", ("campustrack.sql",), students=240),
+    DemoDatabase("campustrack_staging_db", "college_attendance_staging", ("campustrack.sql",), students=60),
+    DemoDatabase("campustrack_development_db", "college_attendance_development", ("campustrack.sql",), students=24),
 )
 
 
@@ -47,7 +47,14 @@ def load_demo_databases(server: Cluster, secrets: Secrets) -> None:
 
 
 def _fill(demo: DemoDatabase, url: str) -> None:
-    with psycopg.connect(url) as session:  # one transaction: filled whole or not at all
-        if session.execute("SELECT FROM pg_tables WHERE schemaname = 'public'").fetchone() is None:
-            session.execute("SELECT set_config('demo.students', %s, true)", [str(demo.students)])
-            session.execute(files(__package__).joinpath(demo.script).read_bytes())
+    for script in demo.scripts:
+        content = files(__package__).joinpath(script).read_bytes()
+        with psycopg.connect(url) as session:  # one transaction: a script has run whole or not at all
+            if session.execute("SELECT to_regclass(%s)", [_first_table(content)]).fetchone() == (None,):
+                session.execute("SELECT set_config('demo.students', %s, true)", [str(demo.students)])
+                session.execute(content)
+
+
+def _first_table(script: bytes) -> str:
+    """By this one the script is seen to have run."""
+    return script.decode().partition("CREATE TABLE ")[2].partition(" (")[0]

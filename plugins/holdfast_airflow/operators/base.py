@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk import BaseOperator, Context, XComArg
 
 from holdfast_airflow.failures import reported
 from holdfast_airflow.progress import LoggedProgress
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.environment import Environment
     from holdfast.values.ids import RestorePointId
 
+XCOM_RETURN_KEY = "return_value"
 Facts = dict[str, Any]
 """Ids and small figures, for XCom and the run's page; never a path, a payload or a secret."""
 
@@ -49,6 +50,10 @@ class EngineOperator(BaseOperator):
         """A reporter that writes to the task's log."""
         return LoggedProgress(self.log)
 
+    def show(self, context: Context, facts: Facts) -> None:
+        """Leave facts where the run's page looks for them, though the task is about to fail."""
+        context["ti"].xcom_push(key=XCOM_RETURN_KEY, value=facts)
+
     def on_kill(self) -> None:
         """SIGTERM: leave the engine through its clean-up; Airflow would let the work go on otherwise.
 
@@ -59,10 +64,15 @@ class EngineOperator(BaseOperator):
             raise SystemExit("ended by SIGTERM")
 
 
+def is_yes(rendered: str | bool) -> bool:
+    """What a template has made of a boolean param of the run."""
+    return str(rendered) == "True"
+
+
 class StepOperator(EngineOperator):
     """Base of the operators that do one step of a restore point that was opened."""
 
-    template_fields = ("restore_point",)
+    template_fields: Sequence[str] = ("restore_point",)
 
     def __init__(self, *, restore_point: str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)

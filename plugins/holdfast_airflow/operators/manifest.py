@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Context
 
+from holdfast_airflow.assets import tell_outlets
 from holdfast_airflow.operators.base import Facts, StepOperator
 
 
@@ -16,6 +17,5 @@ class ManifestOperator(StepOperator):
 
         with self.step() as (environment, id):
             facts = commit_manifest(environment, id, progress=self.progress()).as_json()
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = dict(facts)
+        tell_outlets(self, context, facts)
         return facts

@@ -1,9 +1,9 @@
-"""What one DAG run did for its restore point, read from Airflow's own tables."""
+"""What one DAG run did, read from Airflow's own tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,34 +13,34 @@ from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from holdfast_airflow import operators
+from holdfast_airflow import operators, sensors
+from holdfast_airflow.ui.loose import Loose
 
 _COMMITS = operators.ManifestOperator.__name__
+_DATABASE_STEPS = frozenset({"DumpOperator", "VerifyListOperator", _COMMITS})
+_OURS = (*operators.__all__, *sensors.__all__)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One task of the run: its state, its tries and wall seconds, and what it returned.
-
-    XCom can be written through Airflow's API, so its facts may have any form.
-    """
+    """One task of the run: its state, its tries and wall seconds, and what it returned."""
 
     task_id: str
     operator: str
     state: str | None
     tries: int
     lasted_s: float | None
-    facts: Mapping[str, Any]
+    facts: Loose = field(default_factory=Loose)
 
     @property
     def worked_s(self) -> int | float | None:
         """The seconds that the engine took, as it says itself."""
-        return _number(self.facts.get("seconds"))
+        return self.facts.number("seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """A DAG run as its page shows it, steps in the order in which they run."""
+    """A DAG run as its page shows it, steps in the order in which they run; ``form`` is what its trigger was given."""
 
     dag_id: str
     run_id: str
@@ -48,11 +48,22 @@ class RunFacts:
     started_at: datetime | None
     ended_at: datetime | None
     steps: tuple[Step, ...]
+    form: Loose = field(default_factory=Loose)
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ("success", "failed")
+
+    @property
+    def makes_restore_point(self) -> bool:
+        """Whether a restore point is what it is for; else it takes a media snapshot or checks media."""
+        return self._step(_COMMITS) is not None
+
+    @property
+    def checks_media(self) -> bool:
+        """Whether it reads stored media back."""
+        return self._step("MediaCheckOperator") is not None
 
     @property
     def is_committed(self) -> bool:
@@ -67,22 +78,52 @@ class RunFacts:
     @property
     def restore_point(self) -> str | None:
         """The restore point's id; None before it is opened."""
-        found = self._latest("restore_point")
-        return found if isinstance(found, str) else None
-
-    def figure(self, name: str) -> int | float | None:
-        """The latest step's figure of that name; None while no step has one."""
-        return _number(self._latest(name))
+        if not self.makes_restore_point:
+            return None
+        return next((found for step in reversed(self.steps) if (found := step.facts.text("restore_point"))), None)
 
     @property
-    def deletions(self) -> tuple[tuple[str, str], ...]:
-        """(id, reason) of what expire deleted."""
-        found = self._latest("deleted")
-        items = found if isinstance(found, list) else []
-        return tuple((str(item.get("id")), str(item.get("reason"))) for item in items if isinstance(item, Mapping))
+    def database(self) -> Loose:
+        """The figures of the dump, as the latest step that has them tells."""
+        told = (step.facts for step in reversed(self.steps) if step.operator in _DATABASE_STEPS)
+        return next((facts for facts in told if facts), Loose())
 
-    def _latest(self, name: str) -> Any:
-        return next((step.facts[name] for step in reversed(self.steps) if name in step.facts), None)
+    @property
+    def guard(self) -> Loose:
+        """What the store guard found."""
+        return self._facts("StoreGuardOperator")
+
+    @property
+    def inventory(self) -> Loose:
+        """What the configuration inventory has shown."""
+        return self._facts("InventoryOperator")
+
+    @property
+    def media(self) -> Loose:
+        """The media snapshot that the run took."""
+        return self._facts("MediaSnapshotOperator", "MediaSyncOperator")
+
+    @property
+    def media_check(self) -> Loose:
+        """What reading stored media back has shown."""
+        return self._facts("MediaCheckOperator")
+
+    @property
+    def row_counts(self) -> Loose:
+        """The rows of each table, where the run notes them."""
+        return self._facts("RowCountsOperator")
+
+    @property
+    def expired(self) -> Loose:
+        """What was deleted, and how much is kept."""
+        return self._facts("ExpireOperator")
+
+    def _step(self, *kinds: str) -> Step | None:
+        return next((step for step in self.steps if step.operator in kinds), None)
+
+    def _facts(self, *kinds: str) -> Loose:
+        step = self._step(*kinds)
+        return step.facts if step else Loose()
 
 
 def read_run(session: Session, dag_id: str, run_id: str) -> RunFacts | None:
@@ -92,9 +133,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunFacts | None:
         return None
     tasks = session.scalars(
         select(TaskInstance)
-        .where(
-            TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.operator.in_(operators.__all__)
-        )
+        .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.operator.in_(_OURS))
         .order_by(TaskInstance.priority_weight.desc(), TaskInstance.task_id)  # upstream tasks weigh more
     )
     returned = _returned(session, dag_id, run_id)
@@ -105,6 +144,7 @@ def read_run(session: Session, dag_id: str, run_id: str) -> RunFacts | None:
         run.start_date,
         run.end_date,
         tuple(_step(task, returned.get(task.task_id)) for task in tasks),
+        Loose.of(run.conf),
     )
 
 
@@ -119,19 +159,13 @@ def _returned(session: Session, dag_id: str, run_id: str) -> dict[str, Any]:
 
 
 def _step(task: TaskInstance, returned: Any) -> Step:
-    if isinstance(returned, str):
-        facts: Mapping[str, Any] = {"restore_point": returned}
-    else:
-        facts = returned if isinstance(returned, Mapping) else {}
+    # The opening task returns the id alone.
+    facts: Mapping[str, Any] = {"restore_point": returned} if isinstance(returned, str) else returned
     return Step(
         task.task_id,
         task.operator or "",
         str(task.state) if task.state else None,
         task.try_number,
         task.duration,
-        facts,
+        Loose.of(facts),
     )
-
-
-def _number(value: Any) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -7,29 +7,22 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from holdfast.values import figures
+from holdfast_airflow.ui import outcome
 from holdfast_airflow.ui.run_facts import RunFacts
 
 
 def render(run: RunFacts | None) -> str:
     """The page of one run; None gives the page that says there is no such run."""
-    return _template().render(run=run, outcome=_outcome(run) if run else None)
+    if run is None:
+        return _template().render(run=None)
+    title, id = outcome.title(run)
+    return _template().render(run=run, title=title, id=id, outcome=outcome.sentence(run), counts=_counts(run))
 
 
-def _outcome(run: RunFacts) -> tuple[str, str]:
-    """(CSS class, sentence) of how the run stands."""
-    if run.is_committed and run.state == "failed":
-        return "warn", f"The restore point is committed, but {_names(run.failed)} failed."
-    if run.is_committed:
-        return "good", "The restore point is committed: encrypted, verified and signed."
-    if run.state == "failed":
-        return "bad", f"There is no restore point: {_names(run.failed)} failed. Its log says why and what to do."
-    if run.state == "success":
-        return "bad", "There is no restore point: the run was marked a success without its manifest."
-    return "wait", "Under way: there is no restore point before its manifest is written."
-
-
-def _names(tasks: tuple[str, ...]) -> str:
-    return ", ".join(tasks) or "the run"
+def _counts(run: RunFacts) -> list[tuple[str, int | float]]:
+    """(table, rows) as the run noted them."""
+    counts = run.row_counts.object("counts")
+    return [(table, rows) for table in counts.fields if (rows := counts.number(table)) is not None]
 
 
 @cache

@@ -7,9 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
-from holdfast.cli.output import FAILED, Failure, emit
-
-_MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
+from holdfast.cli.output import FAILED, Failure, emit, show
 
 
 @click.command("doctor")
@@ -24,9 +22,6 @@ def doctor_command(policy: Path, environment: str, as_json: bool) -> None:
     if as_json:
         emit({"ok": not has_failed, "checks": [check.as_json() for check in checks]})
     else:
-        for check in checks:
-            click.echo(f"{_MARKS[check.verdict]} {check.name}: {check.text}")
-            if check.hint and check.verdict != "ok":
-                click.echo(f"    {check.hint}")
+        show(checks)
     if has_failed:
         raise Failure(FAILED)

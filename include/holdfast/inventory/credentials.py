@@ -1,0 +1,59 @@
+"""Recognises credentials in text, so that an inventory which was given one by accident is refused."""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.inventory.randomness import has_random_token
+
+# A prefix alone may stand in a note ("Stripe's begin with sk_live_"); what follows it makes the credential.
+_FORMS = (
+    ("a private key", re.compile(r"-----BEGIN [A-Z0-9 ]{3,40}-----|-----BEGIN [A-Z ]*PRIVATE|PuTTY-User-Key-File")),
+    ("an age identity", re.compile(r"AGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]+)-[A-Z0-9]{3,}", re.IGNORECASE)),
+    ("a key of Stripe", re.compile(r"(?<![A-Za-z0-9])(?:[spr]k_(?:live|test)|whsec)_[A-Za-z0-9]{4,}")),
+    ("an access key of AWS", re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z2-7]{6,}(?![a-z])")),
+    ("a token of GitHub", re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_)[A-Za-z0-9_]{4,}")),
+    ("a token of GitLab", re.compile(r"(?<![A-Za-z0-9])gl(?:pat|dt|rt|ptt|cbt)-[A-Za-z0-9_-]{4,}")),
+    ("a token of Slack", re.compile(r"(?<![A-Za-z0-9])xox[a-z](?:\.[a-z0-9]{3,})?-[A-Za-z0-9-]{4,}|xapp-[0-9]-")),
+    ("a key of Google", re.compile(r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{8,}|ya29\.[A-Za-z0-9_-]{4,}|GOCSPX-\w{4,}")),
+    ("a key of SendGrid", re.compile(r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{8,}\.")),
+    ("an API key", re.compile(r"(?<![A-Za-z0-9])(?:sk-(?:ant-|proj-)?|key-)[A-Za-z0-9]{16,}")),
+    ("a token of Vault", re.compile(r"(?<![A-Za-z0-9])hv[sbr]\.[A-Za-z0-9_-]{8,}")),
+    ("a token of npm", re.compile(r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,}")),
+    ("a token of Docker", re.compile(r"(?<![A-Za-z0-9])dckr_(?:pat|oat)_[A-Za-z0-9_-]{4,}")),
+    ("a JSON Web Token", re.compile(r"(?<![A-Za-z0-9])ey[JK][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}")),
+    ("a URL with a password", re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s/?#@:]*:[^\s/@]+[^\s]*@")),
+    ("an HTTP authorization", re.compile(r"\b(?:Bearer|Basic)\s+[A-Za-z0-9+/=._-]{12,}(?<![a-z]{12})")),
+    ("a hashed password", re.compile(r"\$(?:2[abxy]|argon2[a-z]*|[156y]|scrypt)\$\S{4,}|SCRAM-SHA-256\$")),
+)
+# NAME=value as in an env file; a place-holder such as ${NAME} or <in vault> is no value.
+_PLACEHOLDER = r"(?!\$[{(]|<|…|\.\.\.|\*\*\*)"
+_NAMED = r"(?<![A-Za-z0-9:/])(?:pass(?:word|wd|phrase|wort)?|pwd|secret|token|(?:api|access)[_ -]?key|credentials?|pin)"
+_PAIR = re.compile(rf"(?<![?&\w.-])[A-Z][A-Z0-9_]+\s?=\s?{_PLACEHOLDER}[^\s=]")
+_ASSIGNED = re.compile(rf"{_NAMED}={_PLACEHOLDER}[^\s=]", re.IGNORECASE)
+_TOLD = re.compile(rf"{_NAMED}\s*(?::|\bis\b)\s*[\"'`]?{_PLACEHOLDER}(?P<value>[^\s\"'`,;]{{6,}})", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]+(?:['/.-][A-Za-z]+)*[.!?)]*")
+# AWS appends six random characters to the names of its secrets.
+_ARN_ENDING = re.compile(r"(arn:[a-z-]+:secretsmanager:\S*?)-[A-Za-z0-9]{6}(?![A-Za-z0-9])")
+
+
+def credential_in(text: str) -> str | None:
+    """What kind of credential stands in ``text``, such as "a private key"; None where nothing looks like one.
+
+    Names, paths, host names, e-mail addresses, ARNs and URLs without a login are none. The answer never
+    repeats the text.
+    """
+    for kind, form in _FORMS:
+        if form.search(text):
+            return kind
+    if _PAIR.search(text) or _ASSIGNED.search(text) or any(_is_told(found) for found in _TOLD.finditer(text)):
+        return "a name with its value"
+    if has_random_token(_ARN_ENDING.sub(r"\1", text)):
+        return "a generated token"
+    return None
+
+
+def _is_told(found: re.Match[str]) -> bool:
+    """Whether "password: …" goes on with a value, and not with words or a place, as "password: kv/shop" does."""
+    value = found["value"]
+    return not (_WORD.fullmatch(value) or "/" in value or value.startswith("arn:"))

@@ -1,0 +1,117 @@
+"""Reads the names in an env file. The values pass through without being kept, told or part of any error."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.inventory.credentials import credential_in
+
+_MAX_BYTES = 4 << 20
+_START = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,199})[ \t]*=[ \t]*")
+_QUOTED = {
+    '"': re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL),
+    "'": re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL),
+    "`": re.compile(r"`(?:[^`\\]|\\.)*`", re.DOTALL),
+}
+_REST_OF_LINE = re.compile(r"[^\n]*")
+_BLANK_OR_COMMENT = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
+_PEM_BEGIN, _PEM_END = "-----BEGIN ", "-----END "
+
+
+@dataclass(frozen=True, slots=True)
+class EnvNames:
+    """The names of an env file; or, where it could not be read, none and the reason why."""
+
+    names: frozenset[str]
+    unread: str | None = None
+
+
+def read_env_names(path: Path) -> EnvNames:
+    """The names that an env file assigns, never raising: a file that cannot be read is a fact like others.
+
+    Forms: ``NAME=…``, ``export NAME=…``, values in ``'``, ``"`` or backquotes over any number of lines, comments,
+    a byte order mark, any line endings.
+    """
+    try:
+        if not path.is_file():
+            return _unread("there is no such file on this host")
+        if path.stat().st_size > _MAX_BYTES:
+            return _unread(f"it is larger than {_MAX_BYTES >> 20} MiB")
+        content = path.read_bytes()
+    except OSError as error:
+        return _unread((error.strerror or "it cannot be read").lower())
+    return names_in(_text(content))
+
+
+def names_in(text: str) -> EnvNames:
+    """The names that the text of an env file assigns."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    names: set[str] = set()
+    at = 0
+    while at < len(text):
+        found = _START.match(text, at)
+        if found is None:
+            at = _next_line(text, at)
+            continue
+        end = _value_end(text, found.end())
+        if end is None:
+            line = text.count("\n", 0, at) + 1
+            return _unread(f"line {line}: the value's quotes are not closed as they should be")
+        # The end of a value over several lines without quotes may look like a name: a token is never repeated.
+        if credential_in(found["name"]) is None:
+            names.add(found["name"])
+        at = end
+    if not names and text.strip():
+        return _unread("it holds no line of the form NAME=…")
+    return EnvNames(frozenset(names))
+
+
+def _value_end(text: str, at: int) -> int | None:
+    """Where the line after the value begins; None where its quotes are not paired."""
+    quoted = _QUOTED.get(text[at : at + 1])
+    if quoted is None:
+        return _unquoted_end(text, at)
+    found = quoted.match(text, at)
+    if found is None:
+        return None
+    is_plain = _BLANK_OR_COMMENT.match(text, found.end()) is not None
+    # 'it's' on one line is a mistake without harm; over lines it may have swallowed other names.
+    if not is_plain and "\n" in found[0]:
+        return None
+    return _next_line(text, found.end())
+
+
+def _unquoted_end(text: str, at: int) -> int:
+    """A backslash at the end of a line, or a PEM block, goes on in the next ones."""
+    while True:
+        line = _line(text, at)
+        at = _next_line(text, at)
+        if _PEM_BEGIN in line and _PEM_END not in line:
+            closing = text.find(_PEM_END, at)
+            return len(text) if closing < 0 else _next_line(text, closing)
+        if not line.endswith("\\") or at >= len(text):
+            return at
+
+
+def _line(text: str, at: int) -> str:
+    found = _REST_OF_LINE.match(text, at)
+    return found[0] if found else ""
+
+
+def _next_line(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+def _text(content: bytes) -> str:
+    """Values may hold any bytes; names are ASCII in every encoding that an env file is written in."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def _unread(reason: str) -> EnvNames:
+    return EnvNames(frozenset(), reason)

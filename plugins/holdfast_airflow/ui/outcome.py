@@ -1,0 +1,68 @@
+"""What a run's page says first: what the run makes, and in one sentence how it stands."""
+
+from __future__ import annotations
+
+from holdfast_airflow.ui.run_facts import RunFacts
+
+Outcome = tuple[str, str]
+"""CSS class and sentence."""
+
+
+def title(run: RunFacts) -> tuple[str, str | None]:
+    """What the run makes, and its id once there is one."""
+    if run.makes_restore_point:
+        found = run.restore_point
+        return ("Restore point", found) if found else ("No restore point opened yet", None)
+    if run.checks_media:
+        return "Media check", None
+    found = run.media.text("snapshot")
+    return ("Media snapshot", found) if found else ("No media snapshot yet", None)
+
+
+def sentence(run: RunFacts) -> Outcome:
+    """How the run stands."""
+    if run.makes_restore_point:
+        return _restore_point(run)
+    return _media_check(run) if run.checks_media else _media_snapshot(run)
+
+
+def _restore_point(run: RunFacts) -> Outcome:
+    if run.is_committed and run.state == "failed":
+        return "warn", f"The restore point is committed, but {_names(run)} failed."
+    if run.is_committed:
+        return "good", "The restore point is committed: encrypted, verified and signed."
+    if run.state == "failed":
+        return "bad", f"There is no restore point: {_names(run)} failed. Its log says why and what to do."
+    if run.state == "success":
+        return "bad", "There is no restore point: the run was marked a success without its manifest."
+    return "wait", "Under way: there is no restore point before its manifest is written."
+
+
+def _media_snapshot(run: RunFacts) -> Outcome:
+    is_committed = run.media.text("snapshot") is not None
+    if is_committed and run.state == "failed":
+        return "warn", f"The media snapshot is committed, but {_names(run)} failed."
+    if is_committed:
+        return "good", "The media snapshot is committed: encrypted and signed."
+    if run.state == "failed":
+        return "bad", f"There is no media snapshot: {_names(run)} failed. Earlier ones are as they were."
+    if run.state == "success":
+        return "bad", "There is no media snapshot: the run was marked a success without it."
+    return "wait", "Under way: there is no media snapshot before its manifest is written."
+
+
+def _media_check(run: RunFacts) -> Outcome:
+    damaged = run.media_check.number("damaged")
+    if damaged:
+        return "bad", "Stored media are damaged. Take a media snapshot now: it packs again what the source still has."
+    if run.media_check and run.state == "success":
+        return "good", "Everything that was read is as it was stored."
+    if run.state == "failed":
+        return "bad", f"The check did not finish: {_names(run)} failed. Its log says why and what to do."
+    if run.state == "success":
+        return "bad", "Nothing was checked: the run was marked a success without it."
+    return "wait", "Under way."
+
+
+def _names(run: RunFacts) -> str:
+    return ", ".join(run.failed) or "the run"

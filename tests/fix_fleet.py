@@ -1,7 +1,8 @@
 """A fleet: the services of docker-compose.yaml as plain processes, each with folders and secrets of its own.
 
 Commands, environments, secrets and health checks are those of the resolved file. Only places differ: what
-lies at the root of a container lies in the service's home, and what are hosts there are ports on loopback.
+lies at the root of a container lies in the service's home, volumes that services share lie beside those homes, and
+what are hosts there are ports on loopback.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from fix_compose import PROJECT, Compose
 from holdfast_embedded.loopback import unused_port
 from holdfast_embedded.server import Server, end_all
 
-_PLACES = ("/run/secrets", "/opt/airflow", "/var/lib/holdfast", "/scratch")
+_PLACES = ("/run/secrets", "/opt/airflow", "/scratch")
+_VOLUME = "/var/lib/holdfast"  # of one host: its services share it
 _CODE = ("dags", "plugins", "include")
 _LISTENING = ("redis", "seaweedfs", "api-server", "scheduler", "triggerer", "logs")
 _HEALTHY_S = 200.0
@@ -154,6 +156,7 @@ class Fleet:
         """Text of the compose file or of a secret, with the places and hosts of this machine."""
         for place in _PLACES:
             text = text.replace(place, f"{self.home(service)}{place}")
+        text = text.replace(_VOLUME, f"{self.folder}/volume")
         for host, here in self._hosts.items():
             text = text.replace(host, here)
         text = text.replace("redis-cli ", f"redis-cli -p {self._ports['redis']} ")

@@ -26,6 +26,7 @@ class TcpProxy:
         self._cut_at: int | None = None
         self._is_down = False
         self._muted: dict[bytes, int] = {}
+        self._shortened: dict[bytes, tuple[int, int]] = {}
         self.lost_answers = 0
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -37,6 +38,10 @@ class TcpProxy:
     def lose_answer(self, request: bytes, times: int = 1) -> None:
         """Pass on requests that contain ``request``, but cut the connection instead of passing on the answer."""
         self._muted[request] = times
+
+    def cut_answer(self, request: bytes, after_bytes: int, times: int = 1) -> None:
+        """Pass on requests that contain ``request``, but cut the connection amid the answer."""
+        self._shortened[request] = (after_bytes, times)
 
     def restore(self) -> None:
         """Accept connections again."""
@@ -98,6 +103,16 @@ class TcpProxy:
                     return True
         return False
 
+    def allowance(self, request: bytes) -> int | None:
+        """How many bytes of the answer to this piece of a request may pass; None: all."""
+        with self._lock:
+            for mark, (after_bytes, times) in self._shortened.items():
+                if times and mark in request:
+                    self._shortened[mark] = (after_bytes, times - 1)
+                    self.lost_answers += 1
+                    return after_bytes
+        return None
+
     def forget(self, *ends: socket.socket) -> None:
         """Close one connection."""
         with self._lock:
@@ -120,6 +135,7 @@ class _Pair:
         self._client = client
         self._server = server
         self._is_mute = False
+        self._allowed: int | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._upstream, daemon=True).start()
@@ -129,6 +145,8 @@ class _Pair:
         with suppress(OSError):
             while piece := self._client.recv(_PIECE):
                 self._is_mute = self._is_mute or self._proxy.is_to_be_lost(piece)
+                if self._allowed is None:
+                    self._allowed = self._proxy.allowance(piece)
                 if not self._proxy.count(len(piece)):
                     break
                 self._server.sendall(piece)
@@ -139,7 +157,11 @@ class _Pair:
             while piece := self._server.recv(_PIECE):
                 if self._is_mute:
                     break
-                self._client.sendall(piece)
+                self._client.sendall(piece[: self._allowed])
+                if self._allowed is not None:
+                    self._allowed = max(0, self._allowed - len(piece))
+                    if not self._allowed:
+                        break
         self._end()
 
     def _end(self) -> None:

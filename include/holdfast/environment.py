@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from holdfast.catalog import Catalog, ExportCatalog, MediaCatalog
 from holdfast.crypto import age
@@ -63,6 +64,10 @@ class Environment:
                 hint=f"The policy has: {', '.join(known) or 'none'}.",
             )
         return tiers[tier]
+
+    def today(self) -> date:
+        """The day that it is now in the environment's time zone."""
+        return self.clock().astimezone(ZoneInfo(self.policy.timezone)).date()
 
     def database(self) -> Connection:
         """The connection to the live database; raises UsageError where it is not defined."""

@@ -11,8 +11,8 @@ from holdfast_embedded.terminal import table, tell
 
 _LOOK_S = 0.5
 _REMIND_S = 30.0
-_HEADER = ("environment", "restore point", "bytes", "rows", "seconds")
-_NUMBERS = frozenset({"bytes", "rows", "seconds"})
+_HEADER = ("environment", "restore point", "bytes", "rows", "media files", "seconds")
+_NUMBERS = frozenset({"bytes", "rows", "media files", "seconds"})
 
 
 def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment]) -> dict[str, Outcome]:
@@ -59,7 +59,14 @@ def _look(runs: Runs, title: str, run: Run) -> bool:
 def report(outcomes: Mapping[str, Outcome], faults: Sequence[str]) -> str:
     """The table of all outcomes, then a line for everything that went wrong."""
     rows = [
-        (title, each.restore_point or "failed", _number(each.bytes), _number(each.rows), _seconds(each.seconds))
+        (
+            title,
+            each.restore_point or "failed",
+            _number(each.bytes),
+            _number(each.rows),
+            _number(each.media_files),
+            _seconds(each.seconds),
+        )
         for title, each in outcomes.items()
     ]
     failures = [f"failed: {title}: {each.failure}" for title, each in outcomes.items() if each.failure]

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -40,6 +41,13 @@ with pytest.MonkeyPatch.context() as _patch, warnings.catch_warnings():
     import airflow.sdk
     import airflow.settings
 
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from fix_environment import Site
+
+    Adopt = Callable[..., DAG]
+_IN_AIRFLOW = "from holdfast_dags import protect\n\n# Airflow looks into files only where they name it.\n"
 RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 MODULE = '''"""The app's backups in Airflow, as the policy beside this file declares them."""
 
@@ -82,6 +90,21 @@ def dags_folder() -> Path:
     folder = _HOME / "dags"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def adopt(monkeypatch: pytest.MonkeyPatch, metadata: None, dags_folder: Path) -> Adopt:
+    """Puts a site into this Airflow: its connections, and the DAGs of its policy; returns that of the tier."""
+    from holdfast_dags import protect
+
+    def put(site: Site, tier: str = "nightly") -> DAG:
+        for name, value in site.variables.items():
+            monkeypatch.setenv(name, value)
+        module = site.policy_file.with_suffix(".py")
+        (dags_folder / "shop.py").write_text(f"{_IN_AIRFLOW}globals().update(protect({str(module)!r}))\n")
+        return protect(str(module))[f"shop-production.{tier}"]
+
+    return put
 
 
 @pytest.fixture

@@ -201,7 +201,12 @@ def test_restore_check_is_awaited_where_there_is_one(write_app: Write, environme
     """The task stands before the outcome, and a run that does not ask for it goes on without."""
     tiers = {"snapshot": {"keep": "90d"}, "restore_check": {"schedule": "0 6 * * *"}}
     dag = protect(str(write_app("demo", production=environment(tiers=tiers))))["demo-production.snapshot"]
-    assert [task.task_id for task in dag.topological_sort()][-4:] == ["row_counts", "restore_check", "expire", "outcome"]
+    assert [task.task_id for task in dag.topological_sort()][-4:] == [
+        "row_counts",
+        "restore_check",
+        "expire",
+        "outcome",
+    ]
     assert dag.get_task("expire").trigger_rule == "none_failed"
     assert dag.get_task("restore_check").mode == "reschedule"
     assert "### `restore_check`" in str(dag.doc_md)

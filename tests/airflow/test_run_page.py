@@ -101,7 +101,16 @@ def test_committed_run_shows_its_facts() -> None:
             step("ExpireOperator", kept=35, deleted=[{"id": "20261017T020000Z-nightly-0a1b2c", "reason": "older"}]),
         )
     )
-    for shown in (ID, "1.15 GiB", "1,234,567,890 bytes", "12", "1,500,000", "3.41 s", "is committed", "kept 35"):
+    for shown in (
+        ID,
+        "1.15 GiB",
+        "1,234,567,890 bytes",
+        "12",
+        "1,500,000",
+        "3.41 s",
+        "is committed",
+        "kept 35 restore points",
+    ):
         assert shown in page
     assert 'http-equiv="refresh"' not in page
 
@@ -135,11 +144,13 @@ def test_values_are_escaped() -> None:
     evil = "<script>alert(1)</script>"
     page = render(
         run(
-            step("StoreGuardOperator", checks=1, findings=[{"name": evil, "text": evil, "hint": evil, "verdict": evil}]),
+            step(
+                "StoreGuardOperator", checks=1, findings=[{"name": evil, "text": evil, "hint": evil, "verdict": evil}]
+            ),
             step("InventoryOperator", variables=1, unread=evil),
             step("DumpOperator", restore_point=evil, bytes=evil, tables=evil, rows=evil, seconds=evil),
             step("MediaSnapshotOperator", snapshot=evil, files=evil, bytes=evil),
-            step("MediaCheckOperator", damaged_files=[{"path": evil, "snapshots": [evil]}], damaged=1),
+            step("MediaCheckOperator", damaged=[{"path": evil, "snapshots": [evil]}], faults=[evil]),
             step("ManifestOperator"),
             step("RowCountsOperator", counts={evil: 3}),
             step("ExpireOperator", kept=1, deleted=[{"id": evil, "reason": evil}]),
@@ -154,7 +165,15 @@ def test_values_are_escaped() -> None:
 @pytest.mark.parametrize("deleted", [7, "text", [1, 2], [{"no": "id"}], {"a": 1}])
 def test_odd_facts_do_not_break_the_page(deleted: object) -> None:
     """Whatever stands in XCom, the rest is still shown."""
-    odd = {"findings": deleted, "counts": deleted, "variables": deleted, "damaged_files": deleted, "checks": deleted}
+    odd = {
+        "findings": deleted,
+        "counts": deleted,
+        "variables": deleted,
+        "damaged": deleted,
+        "notes": deleted,
+        "faults": deleted,
+        "checks": deleted,
+    }
     page = render(
         run(
             *(step(name, **odd) for name in operators.__all__ if name != "DumpOperator"),
@@ -244,8 +263,8 @@ def test_page_of_a_media_run(facts: dict[str, Any], state: str, outcome: str) ->
 @pytest.mark.parametrize(
     ("facts", "state", "outcome"),
     [
-        ({"shards": 12, "files": 400, "damaged": 0}, "success", "Everything that was read is as it was stored."),
-        ({"shards": 12, "files": 400, "damaged": 2}, "failed", "Stored media are damaged."),
+        ({"shards": 12, "shards_checked": 3, "ok": True}, "success", "Everything that was read is as it was stored."),
+        ({"shards": 12, "damaged_files": 2, "ok": False}, "failed", "Stored media are damaged."),
         ({}, "failed", "The check did not finish: mediacheck failed."),
         ({}, "running", "Under way."),
         ({}, "success", "Nothing was checked"),
@@ -254,3 +273,12 @@ def test_page_of_a_media_run(facts: dict[str, Any], state: str, outcome: str) ->
 def test_page_of_a_media_check(facts: dict[str, Any], state: str, outcome: str) -> None:
     """What was read, and whether it is whole."""
     assert outcome in render(run(step("MediaCheckOperator", state, **facts), state=state))
+
+
+def test_damaged_files_are_named_with_the_snapshots_that_they_hit() -> None:
+    """At most some of them: the log has the rest."""
+    damaged = [{"path": "courses/a.png", "shard": "x", "snapshots": [ID], "reason": "sha256 mismatch"}]
+    facts = {"ok": False, "shards": 9, "shards_checked": 2, "damaged_files": 70, "damaged": damaged}
+    page = render(run(step("MediaCheckOperator", "failed", **facts), state="failed"))
+    for shown in ("courses/a.png", ID, "sha256 mismatch", "of 9", "70", "log names all"):
+        assert shown in page

@@ -24,8 +24,11 @@ DAG = "coursepedia-production.nightly"
 CONTROL = ("api-server", "scheduler", "dag-processor", "triggerer")
 WORKERS = ("worker", "worker-recovery")
 RUNS_ON = {
+    "store_guard": "worker",
     "open": "worker",
+    "inventory": "worker",
     "dump": "worker",
+    "media": "worker",
     "verify_list": "worker-recovery",
     "manifest": "worker",
     "expire": "worker",
@@ -145,6 +148,15 @@ def test_no_local_path_crosses_between_tasks(nightly_run: NightlyRun) -> None:
         assert not list(home.rglob("*.age")), worker
 
 
+def test_media_are_taken_by_the_worker_and_read_by_the_recovery_worker(nightly_run: NightlyRun) -> None:
+    """The snapshot that the restore point is paired with holds the demo's files, and reads back whole."""
+    media = _xcom(nightly_run)["media"]
+    assert (media["snapshot"], media["files"] > 500) == (_xcom(nightly_run)["open"], True)
+    assert media["new_files"] > 20
+    checked = _holdfast(nightly_run.fleet, "media check")
+    assert (checked["ok"], checked["files_checked"] > 20) == (True, True)
+
+
 def test_only_the_recovery_worker_can_read_backups(nightly_run: NightlyRun) -> None:
     """Each service has just the secrets that it needs; workers cannot reach the metadata database."""
     fleet = nightly_run.fleet
@@ -189,8 +201,9 @@ def test_health_check_fails_where_nobody_is(nightly_run: NightlyRun, probe: tupl
 
 
 def _holdfast(fleet: Fleet, command: str, *arguments: str) -> Any:
-    policy = "/opt/airflow/dags/coursepedia.yaml"
-    argv = ("python", "/opt/holdfast/deploy/holdfast", command, policy, "production", *arguments, "--json")
+    """Run a command, which may be of two words, on Coursepedia's production."""
+    place = ("/opt/airflow/dags/coursepedia.yaml", "production")
+    argv = ("python", "/opt/holdfast/deploy/holdfast", *command.split(), *place, *arguments, "--json")
     done = fleet.run("worker-recovery", *argv)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

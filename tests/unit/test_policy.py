@@ -1,8 +1,12 @@
 """Policy files are read strictly; each fault is named with file, line, field and reason."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from croniter import CroniterBadDateError, croniter
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.errors import PolicyError
 from holdfast.policy import cron, load_policy
@@ -65,6 +69,11 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("0 2 * * *", "0 25 * * *", "schedule: '0 25 * * *' is neither"),
         ("0 2 * * *", "0 5-2 * * *", "schedule: '0 5-2 * * *' is neither"),
         ("0 2 * * *", "0 2 * foo *", "schedule: '0 2 * foo *' is neither"),
+        (
+            "0 2 * * *",
+            "0 2 31 2 *",
+            "line 15: environments.production.tiers.nightly.schedule: '0 2 31 2 *' never",
+        ),
         ("s3://shop-backups/holdfast", "/srv/backups", "store.url: expected one of file://"),
         ("s3://shop-backups/holdfast", "file://rel/dir", "store.url: expected a folder"),
         ("s3://shop-backups/holdfast", "s3://", "store.url: expected a bucket"),
@@ -106,6 +115,27 @@ def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
         load_policy(_write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ('{tables: [public.payments, \'"Odd.Name"."a""b"\', User], keep: 10y, tiers: [nightly]}', None),
+        ("{tables: [a.b.c], keep: 10y, tiers: [nightly]}", "compliance_export.tables.0"),
+        ("{tables: [], keep: 10y, tiers: [nightly]}", "compliance_export.tables"),
+        ("{tables: [a], tiers: [nightly]}", "compliance_export.keep: is missing"),
+        ("{tables: [a], keep: 10y}", "the environment has no tier monthly, so it would never run"),
+    ],
+)
+def test_compliance_export(tmp_path: Path, section: str, expected: str | None) -> None:
+    """Tables are named as in SQL, and a tier that never runs is told."""
+    path = _write(tmp_path, GOOD.replace("    tiers:\n", f"    compliance_export: {section}\n    tiers:\n", 1))
+    if expected is None:
+        assert load_policy(path, {"KEYS": "/keys"}).environments["production"].compliance_export is not None
+        return
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path, {"KEYS": "/keys"})
+    assert expected in str(caught.value)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """A path that leads nowhere is told with its reason."""
     with pytest.raises(PolicyError, match=r"nowhere.yaml: no such file"):
@@ -136,3 +166,28 @@ def test_schema_describes_every_field() -> None:
 def test_cron_as_people_write_it_is_taken(text: str) -> None:
     """Steps, ranges, lists and names are cron too."""
     assert cron.is_valid(text)
+
+
+def _parts(lowest: int, highest: int) -> st.SearchStrategy[str]:
+    numbers = st.integers(lowest, highest)
+    # Of one number with itself, croniter makes a range that goes round.
+    ranges = st.lists(numbers, min_size=2, max_size=2, unique=True).map(lambda ends: f"{min(ends)}-{max(ends)}")
+    steps = st.integers(1, 9).map(lambda step: f"/{step}")
+    stepped = st.tuples(ranges | st.just("*"), steps | st.just("")).map("".join)
+    return st.lists(numbers.map(str) | stepped, min_size=1, max_size=3).map(",".join)
+
+
+_DAYS = st.sampled_from(["31", "30", "30,31", "30-31", "29"]) | _parts(1, 31)
+
+
+@given(_DAYS, _parts(1, 12), st.just("*") | _parts(0, 6))
+def test_a_schedule_that_never_comes_is_known_as_the_scheduler_knows_it(days: str, months: str, weekdays: str) -> None:
+    """For days that no named month has, and weekdays beside them, as what Airflow reckons with says."""
+    text = f"0 2 {days} {months} {weekdays}"
+    assert cron.is_valid(text)
+    try:
+        croniter(text, datetime(2026, 1, 1)).get_next()
+    except CroniterBadDateError:
+        assert not cron.ever_comes(text)
+    else:
+        assert cron.ever_comes(text)

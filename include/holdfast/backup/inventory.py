@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from holdfast.backup.artifacts import store_artifact
 from holdfast.backup.drafts import InventoryDraft, read_draft, write_draft
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError, SignatureError, UsageError
-from holdfast.inventory import Drift, Inventory, drift_of, load_inventory, read_env_names
+from holdfast.inventory import Drift, Inventory, check_inventory
 from holdfast.manifest.model import InventoryDrift, InventoryReport
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
@@ -50,8 +48,10 @@ def record_inventory(environment: Environment, id: RestorePointId, *, progress: 
     entry = environment.catalog.entry(id)
     if entry.is_committed:
         manifest = environment.catalog.manifest(id, environment.verifier())
-        size = next((artifact.bytes for artifact in manifest.artifacts if artifact.content == "inventory"), 0)
-        return _facts(id, manifest.inventory or _report(environment, _loaded(environment)), size, 0.0)
+        if manifest.inventory is None:
+            raise UsageError(f"restore point {environment.title}/{id}: it was committed without an inventory")
+        size = next(artifact.bytes for artifact in manifest.artifacts if artifact.content == "inventory")
+        return _facts(id, manifest.inventory, size, 0.0)
     draft = _finished(environment, entry)
     if draft is None:
         draft = _record(environment, id, progress)
@@ -62,7 +62,7 @@ def record_inventory(environment: Environment, id: RestorePointId, *, progress: 
 def demand_inventory(environment: Environment) -> None:
     """Raise InventoryError where the policy names an inventory that cannot be used."""
     if environment.policy.inventory is not None:
-        _loaded(environment)
+        check_inventory(environment.policy, environment.today())
 
 
 def inventory_draft(environment: Environment, id: RestorePointId) -> InventoryDraft | None:
@@ -86,31 +86,7 @@ def inventory_objects(environment: Environment, id: RestorePointId) -> set[str]:
     return {environment.keys.artifact(id, NAME), environment.keys.draft(id, "inventory")}
 
 
-def check_inventory(environment: Environment) -> tuple[Inventory, Drift]:
-    """The inventory and its drift as of today, nothing stored; raises InventoryError, or UsageError for none."""
-    inventory = _loaded(environment)
-    return inventory, _drift(environment, inventory)
-
-
-def _loaded(environment: Environment) -> Inventory:
-    section = environment.policy.inventory
-    if section is None:
-        raise UsageError(
-            f"{environment.title}: the policy names no inventory",
-            hint="Add inventory: {file: …} to the environment.",
-        )
-    return load_inventory(Path(section.file))
-
-
-def _drift(environment: Environment, inventory: Inventory) -> Drift:
-    section = environment.policy.inventory
-    names_from = section.names_from if section else None
-    today = environment.clock().astimezone(ZoneInfo(environment.policy.timezone)).date()
-    return drift_of(inventory, read_env_names(Path(names_from)) if names_from else None, today)
-
-
-def _report(environment: Environment, inventory: Inventory) -> InventoryReport:
-    drift = _drift(environment, inventory)
+def _report(inventory: Inventory, drift: Drift) -> InventoryReport:
     return InventoryReport(
         variables=len(inventory.variables),
         drift=InventoryDrift(
@@ -137,8 +113,8 @@ def _finished(environment: Environment, entry: Entry) -> InventoryDraft | None:
 
 
 def _record(environment: Environment, id: RestorePointId, progress: Progress) -> InventoryDraft:
-    inventory = _loaded(environment)
-    report = _report(environment, inventory)
+    inventory, drift = check_inventory(environment.policy, environment.today())
+    report = _report(inventory, drift)
     progress.begin("inventory")
     for key in inventory_objects(environment, id):
         environment.store.delete(key)

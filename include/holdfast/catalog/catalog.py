@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import batched
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -20,6 +21,15 @@ from holdfast.values.ids import RestorePointId
 
 _READERS = 16
 _BATCH = 16
+
+
+class Sized(Protocol):
+    """What names objects and their sizes: a manifest, or the head of one."""
+
+    @property
+    def artifact_sizes(self) -> Mapping[str, int]:
+        """Stored bytes of each object by name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class Entry:
         """Whether a hold exempts it from expiry."""
         return keys.HOLD in self.objects
 
-    def missing(self, manifest: Manifest | Head) -> list[str]:
+    def missing(self, manifest: Sized) -> list[str]:
         """Artifacts that the manifest names but the store lacks, or has in another size; each with the reason."""
         faults = []
         for name, size_bytes in manifest.artifact_sizes.items():

@@ -22,6 +22,7 @@ class PointSummary:
     bytes: int
     tables: int
     rows: int
+    media_snapshot: str | None
     is_held: bool
     faults: tuple[str, ...]
 
@@ -46,13 +47,22 @@ def _summary(entry: Entry, head: Head | PermanentError) -> PointSummary:
         "is_held": entry.is_held,
     }
     if isinstance(head, PermanentError):
-        return PointSummary(**common, label=None, bytes=0, tables=0, rows=0, faults=(head.message,))  # type: ignore[arg-type]
+        return PointSummary(
+            **common,  # type: ignore[arg-type]
+            label=None,
+            bytes=0,
+            tables=0,
+            rows=0,
+            media_snapshot=None,
+            faults=(head.message,),
+        )
     return PointSummary(
         **common,  # type: ignore[arg-type]
         label=head.label,
         bytes=head.stored_bytes,
         tables=head.tables,
         rows=head.rows,
+        media_snapshot=head.media_snapshot,
         faults=(*entry.missing(head), *_signature_faults(entry)),
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from holdfast.catalog.signed import read_signed
+from holdfast.crypto import age
 from holdfast.crypto.signing import Verifier
 from holdfast.errors import IntegrityError, ObjectMissing, PermanentError, UsageError
-from holdfast.media.records import SnapshotManifest
+from holdfast.media.listing import ListingSearch
+from holdfast.media.records import MediaCheck, SnapshotManifest
+from holdfast.media.snapshot_listing import open_listing
 from holdfast.storage.protocol import Store, StoredObject
 from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import SHARD_ENDING, EnvironmentKeys
@@ -62,6 +65,13 @@ class MediaCatalog:
         with ThreadPoolExecutor(_READERS) as readers:
             yield from readers.map(read, ids)
 
+    def listing(
+        self, id: RestorePointId, verifier: Verifier, identities: Sequence[age.Identity]
+    ) -> tuple[SnapshotManifest, ListingSearch]:
+        """A snapshot's manifest, and its listing for searching; raises as ``manifest``, and as ``open_listing``."""
+        manifest = self.manifest(id, verifier)
+        return manifest, open_listing(self.store, self.keys.listing(id), manifest.listing, identities)
+
     def shards(self) -> dict[str, StoredObject]:
         """Every stored shard by its id, whether a snapshot names it or not."""
         prefix = self.keys.shards
@@ -81,20 +91,54 @@ class MediaCatalog:
                 found.setdefault(id, {})[name] = stored
         return found
 
+    def check_ids(self) -> list[RestorePointId]:
+        """Every stored result of a check, oldest first."""
+        names = (stored.key[len(self.keys.media_checks) :] for stored in self.store.list(self.keys.media_checks))
+        found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
+        return sorted(id for id in found if id is not None)
+
+    def checks(self, verifier: Verifier) -> list[MediaCheck]:
+        """The results of checks, oldest first; one that is broken or not signed by us counts as not there."""
+
+        def read(id: RestorePointId) -> MediaCheck | None:
+            try:
+                return self._check(id, verifier)
+            except PermanentError:
+                return None
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            found = [check for check in readers.map(read, self.check_ids()) if check is not None]
+        return sorted(found, key=lambda check: check.finished_at)
+
+    def _check(self, id: RestorePointId, verifier: Verifier) -> MediaCheck:
+        key = self.keys.media_check(id)
+        document = read_signed(self.store, key, self.keys.media_check(id, ".sig"), verifier)
+        try:
+            check = MediaCheck.model_validate_json(document)
+        except ValidationError as error:
+            raise _malformed(key, error) from error
+        if (check.app, check.environment, check.id) != (self.keys.app, self.keys.environment, str(id)):
+            raise IntegrityError(f"{key}: it is the result of {check.app}/{check.environment}/{check.id}")
+        return check
+
     def _parse(self, id: RestorePointId, document: bytes) -> SnapshotManifest:
         title = f"media snapshot {self.keys.root}{id}"
         try:
             manifest = SnapshotManifest.model_validate_json(document)
         except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            raise IntegrityError(f"{title}: malformed{f' at {where}' if where else ''}: {fault['msg']}") from error
+            raise _malformed(title, error) from error
         if (manifest.app, manifest.environment, manifest.id) != (self.keys.app, self.keys.environment, str(id)):
             raise IntegrityError(
                 f"{title}: it is the manifest of {manifest.app}/{manifest.environment}/{manifest.id}",
                 hint="Someone copied it there: remove it from the store once it is clear who and why.",
             )
         return manifest
+
+
+def _malformed(title: str, error: ValidationError) -> IntegrityError:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    return IntegrityError(f"{title}: malformed{f' at {where}' if where else ''}: {fault['msg']}")
 
 
 def _id(text: str) -> RestorePointId | None:

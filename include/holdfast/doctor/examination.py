@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.doctor import database, keys, store
+from holdfast.doctor import database, inventory, keys, store
 from holdfast.environment import Environment
 from holdfast.values.check import Check, attempt
 
@@ -26,4 +26,6 @@ def examine(environment: Environment) -> list[Check]:
             attempt("client programs", lambda: database.client(environment)),
             *database.privileges(environment),
         ]
+    if environment.policy.inventory is not None:
+        checks.append(attempt("inventory", lambda: inventory.inventory(environment)))
     return checks

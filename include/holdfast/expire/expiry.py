@@ -9,6 +9,7 @@ from datetime import datetime
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
+from holdfast.expire.exports import ExportsReport, expire_exports
 from holdfast.expire.locks import Locks
 from holdfast.expire.media import expire_media
 from holdfast.expire.media_report import MediaReport
@@ -41,11 +42,12 @@ class ExpireReport:
     kept: tuple[Decision, ...]
     deleted: tuple[Deletion, ...]
     media: MediaReport = field(default_factory=MediaReport)
+    exports: ExportsReport = field(default_factory=ExportsReport)
 
     @property
     def freed_bytes(self) -> int:
         """Stored bytes of everything deleted."""
-        return sum(deletion.bytes for deletion in self.deleted) + self.media.freed_bytes
+        return sum(deletion.bytes for deletion in self.deleted) + self.media.freed_bytes + self.exports.freed_bytes
 
     def as_json(self) -> dict[str, object]:
         """The report as an object of plain values."""
@@ -55,6 +57,7 @@ class ExpireReport:
             "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
             "deleted": [asdict(deletion) for deletion in self.deleted],
             "media": self.media.as_json(),
+            "exports": self.exports.as_json(),
             "bytes_freed": self.freed_bytes,
         }
 
@@ -62,7 +65,7 @@ class ExpireReport:
 def expire(
     environment: Environment, *, now: datetime, dry_run: bool = False, progress: Progress = _SILENT
 ) -> ExpireReport:
-    """Delete the environment's expired restore points, media and orphaned remnants, or only tell which.
+    """Delete the environment's expired restore points, media, exports and orphaned remnants, or only tell which.
 
     ``now`` must be aware. Needs the key that checks manifests: without it nothing can be called
     verified, and so nothing may be deleted.
@@ -88,8 +91,11 @@ def expire(
     gone = {deletion.id for deletion in deletions}
     kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
     media = expire_media(environment, _left(entries, gone), now=now, dry_run=dry_run, locks=locks)
-    progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{media.summary}")
-    return ExpireReport(now, dry_run, kept, tuple(deletions), media)
+    exports = expire_exports(environment, max(committed, default=None), now=now, dry_run=dry_run, locks=locks)
+    progress.end(
+        f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{media.summary}{exports.summary}"
+    )
+    return ExpireReport(now, dry_run, kept, tuple(deletions), media, exports)
 
 
 def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:

@@ -41,6 +41,7 @@ class Locks:
         """Why the objects under ``keys`` cannot all be deleted; None where they can."""
         if not self._is_locking:
             return None
+        assert self._bucket.client  # made here once, before threads ask for it
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             found = [until for until in threads.map(self._asked, keys) if until is not None]
         if not found:

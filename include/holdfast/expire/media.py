@@ -26,7 +26,6 @@ from holdfast.retention import Decision
 from holdfast.retention.media import (
     CHECKS_KEPT,
     CHECKS_KEPT_FOR,
-    MEDIA_TIER,
     MediaRules,
     PointsLeft,
     decide_snapshots,
@@ -101,7 +100,7 @@ class _Expiry:
         return decisions, deletions
 
     def remnants(self, state: MediaState, busy: Collection[RestorePointId]) -> list[MediaDeletion]:
-        """Remove what is left of snapshots that lost their manifest, or never got it, unless a sync may yet write it."""
+        """Remove what is left of snapshots without a manifest, unless a sync may yet write it."""
         idle = {id: objects for id, objects in state.remnants.items() if id not in busy}
         reason = f"remnant of a media snapshot, older than {self._grace}"
         return self._removed({str(id): (idle[id], reason) for id in self._dead(state, idle)})
@@ -125,12 +124,8 @@ class _Expiry:
     def checks(self) -> list[MediaDeletion]:
         """Remove old records of media checks."""
         found = list_checks(self._environment)
-        return self._removed(
-            {
-                str(id): (found[id], f"older than {CHECKS_KEPT_FOR.days}d, and {CHECKS_KEPT} newer ones stand")
-                for id in expendable_checks(found, self._now)
-            }
-        )
+        reason = f"older than {CHECKS_KEPT_FOR.days}d, and {CHECKS_KEPT} newer ones stand"
+        return self._removed({str(id): (found[id], reason) for id in expendable_checks(found, self._now)})
 
     def _dead(self, state: MediaState, found: Mapping[RestorePointId, Objects]) -> list[RestorePointId]:
         """Those whose sync will not go on: of objects long unchanged, and a later snapshot was committed."""
@@ -181,7 +176,7 @@ def _deletion_rank(name: str) -> tuple[int, str]:
 
 def _keep(policy: EnvironmentPolicy) -> Duration | None:
     """The media tier's span, else that of the nightly tier; None keeps for ever, as a tier without any rule does."""
-    media, nightly = policy.tiers.get(MEDIA_TIER), policy.tiers.get("nightly")
+    media, nightly = policy.tiers.get("media"), policy.tiers.get("nightly")
     if media is None or media.keep is not None or nightly is None:
         return None if media is None else media.keep
     return nightly.keep

@@ -42,8 +42,10 @@ class MediaReport:
     @property
     def summary(self) -> str:
         """The deletions as the end of a sentence; empty where there were none."""
-        parts = (("media snapshots", self.snapshots), ("shards", self.shards), ("media remnants", self.remnants))
-        return "".join(f", {len(deletions)} {name}" for name, deletions in parts if deletions)
+        parts = (("media snapshot", self.snapshots), ("shard", self.shards), ("media remnant", self.remnants))
+        return "".join(
+            f", {len(deletions)} {name}{'s' if len(deletions) > 1 else ''}" for name, deletions in parts if deletions
+        )
 
     @property
     def freed_bytes(self) -> int:

@@ -21,7 +21,7 @@ MANIFEST_ENDING = ".json"
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """A committed snapshot: what retention must know, its objects by their ending, the shards it names if it is trusted."""
+    """A committed snapshot: what retention must know, its objects by their ending; the shards it names, if trusted."""
 
     facts: Snapshot
     objects: Objects

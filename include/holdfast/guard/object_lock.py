@@ -13,10 +13,11 @@ from holdfast.values.check import Check
 
 _MODES = ("governance", "compliance")  # the weaker first
 _NEW_BUCKET = (
-    "Make a new bucket with object lock enabled and name it in store.url: what lies in the old one stays readable "
+    "make a new bucket with object lock enabled and name it in store.url: what lies in the old one stays readable "
     "through a policy that names that."
 )
-_TRY = f"`holdfast store apply POLICY ENV` asks the server to turn it on, for good. If that is refused: {_NEW_BUCKET}"
+_TRY = f"`holdfast store apply POLICY ENV` asks the server to turn it on, for good. If that is refused, {_NEW_BUCKET}"
+_REFUSED = f"This server cannot turn it on in a bucket that exists: {_NEW_BUCKET}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _mend(bucket: Bucket, wanted: ObjectLock) -> None:
     except StoreError as error:
         if found is not None:
             raise
-        raise PermanentError(error.message, hint=_NEW_BUCKET) from error
+        raise PermanentError(error.message, hint=_REFUSED) from error
 
 
 def _configuration(bucket: Bucket) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from holdfast.inventory.credentials import credential_in
 
 _MAX_BYTES = 4 << 20
 _START = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,199})[ \t]*=[ \t]*")
+_CAPITALS = re.compile(r"[A-Z][A-Z_]*")
 _QUOTED = {
     '"': re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL),
     "'": re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL),
@@ -56,17 +57,22 @@ def names_in(text: str) -> EnvNames:
         if found is None:
             at = _next_line(text, at)
             continue
+        line = text.count("\n", 0, at) + 1
+        if not _is_name(found["name"]):
+            return _unread(f"line {line}: what stands before = looks like a part of a value over several lines")
         end = _value_end(text, found.end())
         if end is None:
-            line = text.count("\n", 0, at) + 1
             return _unread(f"line {line}: the value's quotes are not closed as they should be")
-        # The end of a value over several lines without quotes may look like a name: a token is never repeated.
-        if credential_in(found["name"]) is None:
-            names.add(found["name"])
+        names.add(found["name"])
         at = end
     if not names and text.strip():
         return _unread("it holds no line of the form NAME=…")
     return EnvNames(frozenset(names))
+
+
+def _is_name(text: str) -> bool:
+    """A line of a value that should have been quoted may end in =, as base64 does: a token is never repeated."""
+    return _CAPITALS.fullmatch(text) is not None or credential_in(text) is None
 
 
 def _value_end(text: str, at: int) -> int | None:

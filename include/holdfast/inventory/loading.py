@@ -103,5 +103,5 @@ def _variable(document: Document, at: Place) -> str:
 
 def _field(at: Place) -> str:
     """The field's name; one that is no plain word is not repeated, for it may be what was to be kept out."""
-    names = [str(part) for part in (at[2:] if at[:1] == ("variables",) else at)]
+    names = [str(part) for part in (at[2:] if len(at) > 1 and at[0] == "variables" else at)]
     return ".".join(name if name.isdigit() or _PLAIN_FIELD.fullmatch(name) else "a field" for name in names)

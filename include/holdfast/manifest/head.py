@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,7 @@ class Head:
     database: str
     tables: int
     rows: int
+    media_snapshot: str | None = None
 
     @property
     def stored_bytes(self) -> int:
@@ -47,6 +48,10 @@ class _Database(TypedDict):
     source: _Source
 
 
+class _Media(TypedDict):
+    snapshot: str
+
+
 class _Fields(TypedDict):
     id: str
     app: str
@@ -54,6 +59,7 @@ class _Fields(TypedDict):
     label: str | None
     artifacts: list[_Artifact]
     database: _Database
+    media: NotRequired[_Media | None]
 
 
 _FIELDS = TypeAdapter(_Fields)
@@ -64,6 +70,7 @@ def read_head(document: bytes) -> Head:
     fields = _FIELDS.validate_json(document)
     source = fields["database"]["source"]
     tables = source["tables"]
+    media = fields.get("media")
     return Head(
         id=fields["id"],
         app=fields["app"],
@@ -74,4 +81,5 @@ def read_head(document: bytes) -> Head:
         database=source["database"],
         tables=len(tables),
         rows=sum(table["rows"] for table in tables),
+        media_snapshot=media["snapshot"] if media else None,
     )

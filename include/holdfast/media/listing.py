@@ -126,6 +126,7 @@ class ListingSearch:
 
     def __init__(self, read: Callable[[int, int], bytes], facts: ListingFacts) -> None:
         self._read = read
+        self._last = (0, 0, b"")
         footer = self._frame(facts.footer_offset, facts.footer_bytes, facts.footer_sha256)
         self._blocks = [_parsed(block) for block in json.loads(footer)["blocks"]]
         self._firsts = [block.first for block in self._blocks]
@@ -152,11 +153,17 @@ class ListingSearch:
             while upto < len(blocks) and blocks[upto].offset + blocks[upto].length - start <= _READ_BYTES:
                 upto += 1
             batch = blocks[at : max(upto, at + 1)]
-            frames = self._read(start, batch[-1].offset + batch[-1].length - start)
+            frames = self._near(start, batch[-1].offset + batch[-1].length - start)
             for block in batch:
                 frame = frames[block.offset - start :][: block.length]
                 yield from _checked(frame, block.sha256).split(b"\n")[:-1]
             at += len(batch)
+
+    def _near(self, offset: int, length: int) -> bytes:
+        """Bytes of the listing; the last ones are kept, for a path and what lies below it mostly stand together."""
+        if self._last[:2] != (offset, length):
+            self._last = (offset, length, self._read(offset, length))
+        return self._last[2]
 
     def _frame(self, offset: int, length: int, sha256: str) -> bytes:
         return _checked(self._read(offset, length), sha256)

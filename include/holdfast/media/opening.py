@@ -15,6 +15,6 @@ def open_source(url: str, connection: Connection | None) -> Source:
     if url.startswith("file://"):
         return DirectorySource(Path(unquote(urlsplit(url).path)))
     # boto3 is slow to import.
-    from holdfast.media.bucket_source import BucketSource
+    from holdfast.media.bucket_source import open_bucket_source
 
-    return BucketSource.open(url, connection)
+    return open_bucket_source(url, connection)

@@ -82,11 +82,12 @@ class Packer:
     def wait(self, task: Task) -> Outcome:
         """The outcome of a file; raises what any thread failed with."""
         with self._changed:
-            while task.outcome is None and self._failure is None:
+            while task.outcome is None and self._failure is None and self._is_alive():
                 self._changed.wait(0.5)
         if task.outcome is None:
             self._raise()
-        assert task.outcome is not None
+        if task.outcome is None:
+            raise RuntimeError("the threads that pack files ended too early")
         return task.outcome
 
     def finish(self) -> None:
@@ -111,6 +112,9 @@ class Packer:
         with self._changed:
             taken, self._read_bytes = self._read_bytes, 0
         return taken
+
+    def _is_alive(self) -> bool:
+        return any(thread.is_alive() for thread in (*self._readers, *self._packers))
 
     def _put(self, task: Task) -> None:
         try:

@@ -72,3 +72,35 @@ class SnapshotManifest(Record):
     def encode(self) -> builtins.bytes:
         """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+class ShardLook(Record):
+    """One shard that a check has read to its end, and whether all that was known of it fitted."""
+
+    id: str
+    ok: bool
+
+
+class DamagedContent(Record):
+    """A content that is not in its shard any more as it was stored; ``sha256`` is None for the shard as a whole."""
+
+    shard: str
+    sha256: str | None
+
+
+class MediaCheck(Record):
+    """What one check of stored media has found; it names no paths, for it is stored unencrypted."""
+
+    format: Literal["holdfast-media-check/1"] = "holdfast-media-check/1"
+    id: str
+    app: str
+    environment: str
+    started_at: datetime
+    finished_at: datetime
+    fraction: float
+    shards: tuple[ShardLook, ...]
+    damaged: tuple[DamagedContent, ...]
+
+    def encode(self) -> builtins.bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

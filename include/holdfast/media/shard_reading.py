@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from holdfast.crypto import age
@@ -74,7 +74,7 @@ class ShardReader:
         return self.store.read_range(self.key, offset, length)
 
 
-def ranges_worth(spans: Sequence[tuple[int, int]], size_bytes: int) -> list[tuple[int, int]] | None:
+def ranges_worth(spans: Iterable[tuple[int, int]], size_bytes: int) -> list[tuple[int, int]] | None:
     """The few ranges that hold all ``spans`` (offset, length; in order), or None where streaming all is cheaper."""
     found: list[tuple[int, int]] = []
     cost = _RANGE_COST_BYTES

@@ -1,4 +1,4 @@
-"""Five-field cron expressions, checked for form and range; when they come due is the scheduler's to say."""
+"""Five-field cron expressions, checked for form and range, and for a day that exists; the rest is the scheduler's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _FIELDS: tuple[tuple[int, int, dict[str, int]], ...] = (
     (0, 7, {name: number for number, name in enumerate(_DAYS)}),
 )
 _PART = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9][0-9]?))?")
+_LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def is_valid(text: str) -> bool:
@@ -23,6 +24,35 @@ def is_valid(text: str) -> bool:
     return len(fields) == len(_FIELDS) and all(
         _fits(part, *bounds) for field, bounds in zip(fields, _FIELDS, strict=True) for part in field.split(",")
     )
+
+
+def ever_comes(text: str) -> bool:
+    """Whether a valid expression names any day at all: not ``0 2 31 2 *``.
+
+    As cron has it, a weekday that is named comes whatever the day of the month says.
+    """
+    fields = text.split()
+    if "*" not in fields[4].split(","):
+        return True
+    days, months = (
+        {number for part in field.split(",") for number in _numbers(part, *bounds)}
+        for field, bounds in zip(fields[2:4], _FIELDS[2:4], strict=True)
+    )
+    return any(min(days) <= _LONGEST_MONTHS[month - 1] for month in months)
+
+
+def _numbers(part: str, lowest: int, highest: int, names: dict[str, int]) -> range:
+    """What one part of a field stands for; a single number with a step means from there on."""
+    found = _PART.fullmatch(part)
+    if found is None:
+        return range(0)
+    first, last, step = found.groups()
+    start = lowest if first is None else _number(first, names)
+    if last is not None:
+        highest = _number(last, names)
+    elif first is not None and step is None:
+        highest = start
+    return range(start, highest + 1, int(step or 1))
 
 
 def _fits(part: str, lowest: int, highest: int, names: dict[str, int]) -> bool:

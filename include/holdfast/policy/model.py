@@ -45,9 +45,13 @@ def _timezone(value: Any) -> str:
 
 def _schedule(value: Any) -> str:
     text = " ".join(str(value).split())
-    if text == "continuous" or cron.is_valid(text):
+    if text == "continuous":
         return text
-    raise ValueError(f"{value!r} is neither five cron fields, such as '0 2 * * *', nor 'continuous'")
+    if not cron.is_valid(text):
+        raise ValueError(f"{value!r} is neither five cron fields, such as '0 2 * * *', nor 'continuous'")
+    if not cron.ever_comes(text):
+        raise ValueError(f"{value!r} never comes: no month that it names has such a day")
+    return text
 
 
 def _recipient(value: Any) -> str:
@@ -247,6 +251,9 @@ class EnvironmentPolicy(Part):
                 raise ValueError(f"tiers.{name}: there is no media section that says where the files lie")
             if (tier.schedule == "continuous") != (name == "wal" and tier.schedule is not None):
                 raise ValueError(f"tiers.{name}.schedule: 'continuous' is for the wal tier, and its only schedule")
+        for name in self.compliance_export.tiers if self.compliance_export is not None else ():
+            if name not in self.tiers:
+                raise ValueError(f"compliance_export.tiers: the environment has no tier {name}, so it would never run")
         if self.media_references is not None and self.media is None:
             raise ValueError("media_references: there is no media section that says where the files lie")
         app_dirs = (self.release_dir, self.drill.app_dir if self.drill else None)

@@ -29,7 +29,17 @@ class NotYaml(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, which by itself keeps the last of two equal keys without a word."""
+    """YAML's safe subset, which by itself keeps the last of two equal keys without a word.
+
+    Of a date or number that is none, such as 2027-13-01, it does not say where it stands.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = f"looks like a date or number and is none: {error}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()

@@ -1,7 +1,17 @@
 """Restore: puts a restore point into a new or empty database and proves that it is what the manifest says."""
 
 from holdfast.restore.database import restore_database
+from holdfast.restore.export import fetch_export
 from holdfast.restore.fetch import fetch_artifact
+from holdfast.restore.media import restore_media
+from holdfast.restore.media_report import MediaRestoreReport
 from holdfast.restore.report import RestoreReport
 
-__all__ = ["RestoreReport", "fetch_artifact", "restore_database"]
+__all__ = [
+    "MediaRestoreReport",
+    "RestoreReport",
+    "fetch_artifact",
+    "fetch_export",
+    "restore_database",
+    "restore_media",
+]

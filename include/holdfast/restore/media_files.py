@@ -8,16 +8,18 @@ import os
 import secrets
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.restore.media_tree import Refused, Walker, reason_of
 
-_NOT_OFFERED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+_NOT_OFFERED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+_NO_OWNERS = (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _PERMISSIONS = 0o777
-_HAS_PROC = os.path.isdir("/proc/self/fd")
+_HAS_PROC = Path("/proc/self/fd").is_dir()
 IS_ROOT = os.geteuid() == 0
 
 
@@ -29,17 +31,31 @@ class Marks(NamedTuple):
     uid: int | None
     gid: int | None
 
-    def put_on(self, target: int, default_mode: int) -> None:
-        """Give them to an open file or folder: owner first, for a change of owner takes special bits away."""
+    def put_on(self, target: int, default_mode: int) -> bool:
+        """Give them to an open file or folder, owner first, for a change of owner takes special bits away.
+
+        The owner is only given where this is root; False where even root may not on that file system.
+        """
         mode = default_mode if self.mode is None else self.mode
         is_owned = IS_ROOT and self.uid is not None and self.gid is not None
         if is_owned:
-            os.fchown(target, self.uid, self.gid)  # type: ignore[arg-type]
+            is_owned = _given_away(target, self.uid, self.gid)  # type: ignore[arg-type]
         # Special bits under another owner would lend that owner's rights to strange code.
         os.fchmod(target, mode if is_owned else mode & _PERMISSIONS)
         if self.mtime_ns is not None:
             with suppress(OverflowError):
                 os.utime(target, ns=(self.mtime_ns, self.mtime_ns))
+        return is_owned or not IS_ROOT or self.uid is None
+
+
+def _given_away(target: int, uid: int, gid: int) -> bool:
+    try:
+        os.fchown(target, uid, gid)
+    except OSError as error:
+        if error.errno not in _NO_OWNERS:
+            raise
+        return False
+    return True
 
 
 class NewFile:
@@ -91,7 +107,7 @@ class NewFile:
         try:
             os.link(self._hidden, name, src_dir_fd=self._folder, dst_dir_fd=folder, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             if found(folder, name) is not None:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
@@ -116,6 +132,16 @@ def found(folder: int, name: bytes) -> os.stat_result | None:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+def size_standing(walker: Walker, path: bytes) -> int | None:
+    """The size of what stands under ``path``; None where nothing does, or nothing can."""
+    try:
+        folder, name = walker.parent(path)
+        status = found(folder, name)
+    except (Refused, OSError):
+        return None
+    return None if status is None else status.st_size
 
 
 def is_same(walker: Walker, path: bytes, size: int, sha256: str) -> bool:

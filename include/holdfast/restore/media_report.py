@@ -23,7 +23,8 @@ class MediaFault:
 class MediaRestoreReport:
     """What was restored where. ``skipped``: files that stood there already, the same to the byte.
 
-    ``faults`` names what could not be restored; all else was, and each file's SHA-256 was checked.
+    ``faults`` names what could not be restored, the first ten thousand of ``fault_count``; all else was, and each
+    file's SHA-256 was checked.
     """
 
     snapshot: str
@@ -35,6 +36,7 @@ class MediaRestoreReport:
     hard_links: int
     bytes: int
     read_bytes: int
+    fault_count: int
     faults: tuple[MediaFault, ...]
     notes: tuple[str, ...]
     seconds: float
@@ -42,7 +44,7 @@ class MediaRestoreReport:
     @property
     def ok(self) -> bool:
         """Whether everything that was asked for is there."""
-        return not self.faults
+        return not self.fault_count
 
     def as_json(self) -> dict[str, object]:
         """The report as an object of plain values."""
@@ -57,6 +59,7 @@ class MediaRestoreReport:
             "hard_links": self.hard_links,
             "bytes": self.bytes,
             "read_bytes": self.read_bytes,
+            "fault_count": self.fault_count,
             "faults": [fault.as_json() for fault in self.faults],
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),

@@ -57,7 +57,7 @@ class Walker:
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root
-        self._folder = b""
+        self._folder: bytes | None = b""
         self._names: list[bytes] = []
         self._open: list[int] = []
 
@@ -79,12 +79,13 @@ class Walker:
 
         Raises Refused where a part of it is missing or is no folder; a link is never followed.
         """
-        if folder == self._folder and (self._open or not folder):
+        if folder == self._folder:
             return self._open[-1] if self._open else self._root
         names = folder.split(b"/") if folder else []
         same = 0
         while same < min(len(names), len(self._names)) and names[same] == self._names[same]:
             same += 1
+        self._folder = None
         self._leave(same)
         for name in names[same:]:
             parent = self._open[-1] if self._open else self._root
@@ -109,7 +110,6 @@ class Walker:
         while len(self._open) > kept:
             os.close(self._open.pop())
             self._names.pop()
-        self._folder = b"/".join(self._names)
 
 
 def _why_closed(name: bytes, parent: int, error: OSError) -> str:

@@ -52,7 +52,7 @@ class PointsLeft:
 
 @dataclass(frozen=True, slots=True)
 class MediaRules:
-    """What the policy says: ``keep`` of the media tier (None: for ever), the tiers of restore points, the grace time."""
+    """What the policy says. ``keep``: of the media tier, None for ever. ``point_tiers``: those of restore points."""
 
     keep: Duration | None
     point_tiers: Collection[str]

@@ -54,13 +54,18 @@ def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime)
     destroy evidence), and every point of a tier without a rule.
     """
     ordered = sorted(points, key=lambda point: point.id)
-    verified = [point for point in ordered if point.is_verified and point.is_trusted]
+    newest = newest_verified(ordered)
+    return [_decide_one(point, keep, now, newest) for point in ordered]
+
+
+def newest_verified(points: Iterable[Point]) -> set[RestorePointId]:
+    """The newest of those that are trusted and whole, by either of their clocks; empty where there is none."""
+    verified = [point for point in points if point.is_verified and point.is_trusted]
     by_either_clock = (
         max(verified, key=lambda point: (point.taken_at, point.id), default=None),
         max(verified, key=lambda point: (point.taken_at_least, point.id), default=None),
     )
-    newest = {point.id for point in by_either_clock if point is not None}
-    return [_decide_one(point, keep, now, newest) for point in ordered]
+    return {point.id for point in by_either_clock if point is not None}
 
 
 def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newest: set[RestorePointId]) -> Decision:

@@ -18,6 +18,7 @@ from holdfast.values.connection import Connection
 _CONNECT_S = 5
 _READ_S = 30
 _ATTEMPTS = 6
+_ATTEMPTS_UNSIGNED = 3
 _AT_ONCE = 32
 _NOT_OFFERED = ("NotImplemented", "MethodNotAllowed", "XNotImplemented")
 _NO_KEYS = ("NoCredentialsError", "PartialCredentialsError")
@@ -99,7 +100,7 @@ class Bucket:
         config = Config(
             connect_timeout=_CONNECT_S,
             read_timeout=_READ_S,
-            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+            retries={"mode": "standard", "max_attempts": _ATTEMPTS if is_signed else _ATTEMPTS_UNSIGNED},
             max_pool_connections=_AT_ONCE,
             s3={"addressing_style": "path"},
             ignore_configured_endpoint_urls=True,  # S3Access has read the variables that are heeded

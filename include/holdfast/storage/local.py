@@ -60,6 +60,7 @@ class LocalStore:
                 with self._explained("write", key):
                     writer.write(piece)
             with self._explained("write", key):
+                writer.finish()
                 os.fsync(draft.file)
                 self._publish(draft, parents, name)
         return writer.size_bytes

@@ -9,6 +9,7 @@ from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, SignatureError
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
+from holdfast.verify.paired_media import paired_media_faults
 from holdfast.verify.reading import read_back
 
 _SILENT = Silent()
@@ -32,7 +33,7 @@ class VerifyReport:
 
 
 def verify(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> VerifyReport:
-    """Check signature and place of the manifest, then every artifact.
+    """Check signature and place of the manifest, every artifact, and that the paired media snapshot is there.
 
     Raises ObjectMissing where the restore point does not exist. A manifest that cannot be trusted, and
     all damage to artifacts, is reported.
@@ -44,10 +45,12 @@ def verify(environment: Environment, id: RestorePointId, *, progress: Progress =
         # What the manifest says of the artifacts cannot be believed either.
         return VerifyReport(str(id), False, (error.message,), 0, False, None, time.monotonic() - started)
     found = read_back(environment, id, manifest.artifacts, manifest.database, progress)
+    media = paired_media_faults(environment, manifest.media) if manifest.media else []
+    faults = (*found.faults, *media)
     return VerifyReport(
         id=manifest.id,
-        ok=not found.faults,
-        faults=found.faults,
+        ok=not faults,
+        faults=faults,
         bytes=found.bytes,
         decrypted=found.is_decrypted,
         listed_tables=found.listed_tables,

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from holdfast.errors import TransientError
 from holdfast_embedded.airflow.api import AirflowApi, segment
 from holdfast_embedded.airflow.task_log import error_in, task_log
 
 _COMMIT_TASK = "manifest"
+_MEDIA_TASK = "media"
 _PARSE_S = 120
 _LOOK_S = 0.3
 
@@ -24,6 +26,7 @@ class Outcome:
     restore_point: str = ""
     bytes: int | None = None
     rows: int | None = None
+    media_files: int | None = None
     seconds: float | None = None
     failure: str | None = None
 
@@ -103,12 +106,18 @@ class Runs:
 
     def outcome(self, run: Run) -> Outcome:
         """What came of a finished run."""
-        facts = (self._api.get(f"{run.path}/taskInstances/{_COMMIT_TASK}/xcomEntries/return_value") or {}).get("value")
+        facts, media = self._returned(run, _COMMIT_TASK), self._returned(run, _MEDIA_TASK)
         seconds = (self._api.get(run.path) or {}).get("duration")
         failure = None if run.state == "success" else str(run.trouble or "no task of it failed; see its page")
-        if not isinstance(facts, dict):
+        if not facts:
             return Outcome(seconds=seconds, failure=failure or "it left no restore point")
-        return Outcome(facts["restore_point"], facts["bytes"], facts["rows"], seconds, failure)
+        return Outcome(facts["restore_point"], facts["bytes"], facts["rows"], media.get("files"), seconds, failure)
+
+    def _returned(self, run: Run, task: str) -> dict[str, Any]:
+        """The facts that a task of the run returned; none where it did not, or is none of the run's."""
+        found = self._api.get(f"{run.path}/taskInstances/{task}/xcomEntries/return_value") or {}
+        value = found.get("value")
+        return value if isinstance(value, dict) else {}
 
     def _start(self, dag_id: str, path: str) -> Run:
         # One run at a time: what an earlier `make run` left unfinished would hold ours up, for long if it waits to

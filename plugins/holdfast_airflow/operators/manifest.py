@@ -16,6 +16,8 @@ class ManifestOperator(StepOperator):
         from holdfast.backup import commit_manifest
 
         with self.step() as (environment, id):
-            facts = commit_manifest(environment, id, progress=self.progress()).as_json()
+            facts: Facts = {**commit_manifest(environment, id, progress=self.progress()).as_json()}
+            # The media snapshot that a restore point is paired with bears its id.
+            facts["media_snapshot"] = str(id) if environment.policy.media else None
         tell_outlets(self, context, facts)
         return facts

@@ -26,6 +26,11 @@ class Loose:
         value = self.fields.get(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    def flag(self, name: str) -> bool | None:
+        """The field where it is true or false."""
+        value = self.fields.get(name)
+        return value if isinstance(value, bool) else None
+
     def text(self, name: str) -> str | None:
         """The field where it is a text with something in it."""
         value = self.fields.get(name)

@@ -52,8 +52,7 @@ def _media_snapshot(run: RunFacts) -> Outcome:
 
 
 def _media_check(run: RunFacts) -> Outcome:
-    damaged = run.media_check.number("damaged")
-    if damaged:
+    if run.media_check.flag("ok") is False:
         return "bad", "Stored media are damaged. Take a media snapshot now: it packs again what the source still has."
     if run.media_check and run.state == "success":
         return "good", "Everything that was read is as it was stored."

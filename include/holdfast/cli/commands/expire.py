@@ -19,9 +19,9 @@ from holdfast.values import figures
 @click.option("--now", metavar="TIMESTAMP", help="Judge as of this moment, with a UTC offset. [default: the present]")
 @json_option
 def expire_command(policy: Path, environment: str, dry_run: bool, now: str | None, as_json: bool) -> None:
-    """Delete the restore points of ENV that their tier's retention lets go, and remnants of dead backups.
+    """Delete the restore points and media of ENV that retention lets go, and remnants of dead backups.
 
-    What is held and the newest verified restore point always stay.
+    What is held, the newest verified restore point, and the media that a kept restore point needs always stay.
     """
     from holdfast.expire import expire
 
@@ -32,9 +32,24 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
     verb = "would delete" if dry_run else "deleted"
     for deletion in report.deleted:
         click.echo(f"{verb} {deletion.id} ({figures.size(deletion.bytes)}): {deletion.reason}")
+    for kind, gone in report.media.deletions():
+        click.echo(f"{verb} {kind} {gone.id} ({figures.size(gone.bytes)}): {gone.reason}")
+    for export in report.exports.deleted:
+        click.echo(f"{verb} export {export.id} ({figures.size(export.bytes)}): {export.reason}")
     for decision in report.kept:
         click.echo(f"keeps {decision.id}: {decision.reason}")
-    click.echo(f"{verb} {len(report.deleted)}, {figures.size(report.freed_bytes)}; keeps {len(report.kept)}")
+    for decision in report.media.kept:
+        click.echo(f"keeps media snapshot {decision.id}: {decision.reason}")
+    for decision in report.exports.kept:
+        click.echo(f"keeps export {decision.id}: {decision.reason}")
+    if report.media.shards_left is not None:
+        click.echo(f"leaves all shards: {report.media.shards_left}")
+    if report.media.locked:
+        click.echo(f"leaves {report.media.locked} shards and remnants of media that the store locks")
+    click.echo(
+        f"{verb} {len(report.deleted)}{report.media.summary}, {figures.size(report.freed_bytes)}; "
+        f"keeps {len(report.kept)}"
+    )
 
 
 @click.group("hold")

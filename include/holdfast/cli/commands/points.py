@@ -35,6 +35,7 @@ def list_command(policy: Path, environment: str, as_json: bool) -> None:
 
 def _line(summary: PointSummary) -> str:
     marks = [f"label {summary.label}"] if summary.label else []
+    marks += ["media"] if summary.media_snapshot else []
     marks += ["held"] if summary.is_held else []
     marks += [f"BROKEN: {'; '.join(summary.faults)}"] if summary.faults else []
     size = figures.size(summary.bytes).rjust(10)

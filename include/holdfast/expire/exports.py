@@ -1,0 +1,109 @@
+"""Deletes the compliance exports that their own rule lets go, and what killed backups left of unfinished ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from holdfast.catalog import Entry
+from holdfast.environment import Environment
+from holdfast.errors import PermanentError
+from holdfast.expire.locks import Locks
+from holdfast.retention import Decision, Point
+from holdfast.retention.exports import decide_exports
+from holdfast.retention.orphans import is_orphan
+from holdfast.values import keys
+from holdfast.values.ids import RestorePointId
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDeletion:
+    """One export, or the remnant of one, that was (or in a dry run would be) deleted."""
+
+    id: str
+    reason: str
+    bytes: int
+    is_remnant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExportsReport:
+    """What expire did with exports; ``kept`` carries the reason for every one that stays."""
+
+    kept: tuple[Decision, ...] = ()
+    deleted: tuple[ExportDeletion, ...] = ()
+
+    @property
+    def freed_bytes(self) -> int:
+        """Stored bytes of everything deleted."""
+        return sum(deletion.bytes for deletion in self.deleted)
+
+    @property
+    def summary(self) -> str:
+        """What goes behind the other figures of the run; empty where there are no exports."""
+        return f"; exports: {len(self.deleted)} go, {len(self.kept)} kept" if self.kept or self.deleted else ""
+
+    def as_json(self) -> dict[str, object]:
+        """The report as an object of plain values."""
+        return {
+            "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
+            "deleted": [asdict(deletion) for deletion in self.deleted],
+            "bytes_freed": self.freed_bytes,
+        }
+
+
+def expire_exports(
+    environment: Environment, newest_point: RestorePointId | None, *, now: datetime, dry_run: bool, locks: Locks
+) -> ExportsReport:
+    """Delete expired exports and orphaned remnants, or only tell which; ``newest_point``: of the committed ones."""
+    entries = environment.export_catalog.entries()
+    committed = {entry.id: entry for entry in entries if entry.is_committed}
+    section = environment.policy.compliance_export
+    points = [_point(environment, entry) for entry in committed.values()]
+    kept: list[Decision] = []
+    deleted: list[ExportDeletion] = []
+    for decision in decide_exports(points, section.keep if section is not None else None, now):
+        entry = committed[decision.id]
+        locked = None if decision.keep else locks.reason(_keys(environment, entry))
+        if decision.keep or locked is not None:
+            kept.append(decision if locked is None else Decision(decision.id, True, locked))
+        elif dry_run or _delete(environment, entry):
+            deleted.append(ExportDeletion(str(entry.id), decision.reason, _size(entry), is_remnant=False))
+    grace = environment.policy.orphan_grace
+    for entry in entries:
+        written_at = [stored.modified_at for stored in entry.objects.values()]
+        if entry.is_committed or not is_orphan(
+            entry.id, written_at, newest_committed=newest_point, grace=grace, now=now
+        ):
+            continue
+        if locks.reason(_keys(environment, entry)) is None and (dry_run or _delete(environment, entry)):
+            deleted.append(ExportDeletion(str(entry.id), f"unfinished, older than {grace}", _size(entry), True))
+    return ExportsReport(tuple(kept), tuple(deleted))
+
+
+def _point(environment: Environment, entry: Entry) -> Point:
+    """What retention must know of an export."""
+    try:
+        manifest = environment.export_catalog.manifest(entry.id, environment.verifier())
+    except PermanentError:
+        return Point(entry.id, entry.id.opened_at, is_held=False, is_trusted=False, is_verified=False)
+    is_whole = not entry.missing(manifest)
+    return Point(entry.id, manifest.snapshot_at, is_held=False, is_trusted=True, is_verified=is_whole)
+
+
+def _delete(environment: Environment, entry: Entry) -> bool:
+    """Looked at afresh, so that one whose manifest has come since the listing stays; the manifest goes first."""
+    current = environment.export_catalog.entry(entry.id)
+    if current.is_committed != entry.is_committed:
+        return False
+    for name in sorted(current.objects, key=lambda name: ({keys.MANIFEST: 0, keys.SIGNATURE: 2}.get(name, 1), name)):
+        environment.store.delete(environment.keys.export(entry.id, name))
+    return True
+
+
+def _keys(environment: Environment, entry: Entry) -> list[str]:
+    return [environment.keys.export(entry.id, name) for name in entry.objects]
+
+
+def _size(entry: Entry) -> int:
+    return sum(stored.size_bytes for stored in entry.objects.values())

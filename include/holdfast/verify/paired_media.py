@@ -1,0 +1,30 @@
+"""Whether the media snapshot that a restore point pairs with is the one it was committed with, and is there whole."""
+
+from __future__ import annotations
+
+import hashlib
+
+from holdfast.catalog.media_listing import shard_faults
+from holdfast.environment import Environment
+from holdfast.errors import PermanentError, StoreRefused
+from holdfast.manifest.model import MediaFacts
+from holdfast.values.ids import RestorePointId
+
+
+def paired_media_faults(environment: Environment, media: MediaFacts) -> list[str]:
+    """What is wrong with it, from its signature, hash and the sizes of its shards; bytes are for a media check."""
+    try:
+        id = RestorePointId.parse(media.snapshot)
+        catalog = environment.media_catalog
+        manifest = catalog.manifest(id, environment.verifier())
+        digest = hashlib.sha256(environment.store.get(environment.keys.media_manifest(id))).hexdigest()
+        listing = environment.store.head(environment.keys.listing(id))
+    except StoreRefused:
+        raise
+    except PermanentError as error:
+        return [error.message]
+    faults = [] if digest == media.manifest_sha256 else ["its manifest is not the one that was paired"]
+    if listing.size_bytes != manifest.listing.bytes:
+        faults.append(f"its listing has {listing.size_bytes} bytes instead of {manifest.listing.bytes}")
+    faults += shard_faults(manifest, catalog.shards())
+    return [f"media snapshot {id}: {fault}" for fault in faults]

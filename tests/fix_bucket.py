@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,23 @@ class RawBucket:
         statements = [{"Effect": "Allow", "Principal": "*", "Action": list(actions), "Resource": places}]
         self.put_bucket_policy(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
+    def remove(self) -> None:
+        """Give back the room that the server keeps for each bucket; one with objects locked for good has to stay."""
+        with suppress(ClientError):
+            self.client.delete_bucket_policy(Bucket=self.name)
+        for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.name):
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                self._remove_version(each["Key"], each["VersionId"])
+        with suppress(ClientError):
+            self.client.delete_bucket(Bucket=self.name)
+
+    def _remove_version(self, key: str, version: str) -> None:
+        where = {"Bucket": self.name, "Key": key, "VersionId": version}
+        with suppress(ClientError):
+            self.client.put_object_legal_hold(**where, LegalHold={"Status": "OFF"})
+        with suppress(ClientError):
+            self.client.delete_object(**where, BypassGovernanceRetention=True)
+
     def _asked(self, operation: str) -> object:
         try:
             answer = getattr(self.client, operation)(Bucket=self.name)
@@ -75,16 +93,30 @@ def s3_client(seaweed: SeaweedFS) -> Iterator[Any]:
 
 
 @pytest.fixture
-def raw_bucket(s3_client: Any) -> RawBucket:
+def raw_bucket(s3_client: Any) -> Iterator[RawBucket]:
     """A new bucket, as the server makes it."""
     found = RawBucket(f"fresh-{next(_numbers)}", s3_client)
     found.create_bucket()
-    return found
+    yield found
+    found.remove()
 
 
 @pytest.fixture
-def lock_bucket(s3_client: Any) -> RawBucket:
+def lock_bucket(s3_client: Any) -> Iterator[RawBucket]:
     """A new bucket that can lock objects, and locks none by itself."""
     found = RawBucket(f"locking-{next(_numbers)}", s3_client)
     found.create_bucket(ObjectLockEnabledForBucket=True)
+    yield found
+    found.remove()
+
+
+@pytest.fixture(scope="session")
+def guarded_bucket(s3_client: Any) -> RawBucket:
+    """One that keeps versions, locks what is stored and encrypts it, as the guard wants it."""
+    found = RawBucket("guarded", s3_client)
+    found.create_bucket(ObjectLockEnabledForBucket=True)
+    retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    found.put_object_lock_configuration(ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention})
+    encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    found.put_bucket_encryption(ServerSideEncryptionConfiguration={"Rules": [encryption]})
     return found

@@ -22,6 +22,8 @@ pgbouncer pgbouncer
 chromium chromium
 setpriv util-linux
 wget wget
+curl curl
+jq jq
 /usr/lib/postgresql/15/bin/postgres postgresql-15
 END
 }

@@ -5,30 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fix_environment import POLICY, PROJECT, Site
+from fix_airflow import Airflow, app_site, await_true, command_line, is_alive, running_airflow
+from fix_environment import Site
 from fix_postgres import execute, rows
-from holdfast.crypto.keyfiles import new_keys
-from holdfast_embedded.airflow.api import AirflowApi, segment
-from holdfast_embedded.airflow.environment import ADMIN, DATABASE, airflow_environment
-from holdfast_embedded.airflow.metadata import make_metadata
-from holdfast_embedded.airflow.servers import await_healthy, start_airflow
-from holdfast_embedded.generated import Secrets
-from holdfast_embedded.loopback import unused_port
+from holdfast_embedded.airflow.api import segment
+from holdfast_embedded.airflow.environment import ADMIN, DATABASE
 from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.process_tree import descendants
-from holdfast_embedded.server import end_all
-from holdfast_embedded.state import State
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,45 +35,17 @@ INSERT INTO events
 """
 
 
-@dataclass(frozen=True)
-class Airflow:
-    """Airflow's servers at work for one app, and what is needed to follow them."""
-
-    api: AirflowApi
-    url: str
-    password: str
-    logs: Path
-    cluster: Cluster
-    site: Site
-
-    def trigger(self) -> str:
-        """Start a run of the app's nightly DAG; returns its place below the API."""
-        await_true(lambda: self.api.get(DAG) is not None, 90, "the DAG is known")
-        return f"{DAG}/dagRuns/{segment(self.api.post(f'{DAG}/dagRuns', {'logical_date': None})['dag_run_id'])}"
-
-    def task(self, run: str, task_id: str) -> dict[str, Any]:
-        """What Airflow says of one task of the run."""
-        found: dict[str, Any] = self.api.get(f"{run}/taskInstances/{task_id}") or {}
-        return found
-
-    @contextmanager
-    def caught_dump(self) -> Iterator[tuple[int, int]]:
-        """The processes of the next pg_dump and of its task; the server stops answering it in the midst of its work."""
-        caught: list[int] = []
-        await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump is at work", every_s=0.005)
-        (backend,) = [pid for pid in descendants(self.cluster.pid) if b" COPY" in command_line(pid)]
-        os.kill(backend, signal.SIGSTOP)
-        try:
-            yield caught[0], parent(caught[0])
-        finally:
-            os.kill(backend, signal.SIGCONT)
-
-
-def await_true(condition: Any, within_s: float, what: str, every_s: float = 0.3) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(every_s)
+@contextmanager
+def caught_dump(airflow: Airflow) -> Iterator[tuple[int, int]]:
+    """The processes of the next pg_dump and of its task; the server stops answering it in the midst of its work."""
+    caught: list[int] = []
+    await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump is at work", every_s=0.005)
+    (backend,) = [pid for pid in descendants(airflow.cluster.pid) if b" COPY" in command_line(pid)]
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        yield caught[0], parent(caught[0])
+    finally:
+        os.kill(backend, signal.SIGCONT)
 
 
 def dumping() -> list[int]:
@@ -98,19 +61,8 @@ def written_bytes(pid: int) -> int:
     return 0
 
 
-def command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
 def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").exists() and command_line(pid) != b""
 
 
 @pytest.fixture(scope="module")
@@ -120,56 +72,29 @@ def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     quoted = PASSWORD.replace("'", "''")
     execute(pg18.url(), f"CREATE ROLE killed_task SUPERUSER LOGIN PASSWORD '{quoted}'")
     folder = tmp_path_factory.mktemp("site")
-    new_keys(folder / "keys")
-    store = folder / "store"
-    policy = POLICY.format(store_url=f"file://{store}", store_conn="null", keys=folder / "keys")
-    (folder / "dags").mkdir()
-    (folder / "dags" / "shop.yaml").write_text(policy)
-    (folder / "dags" / "shop.py").write_text(
-        "# Airflow\nfrom holdfast_dags import protect\n\nglobals().update(protect(__file__))\n"
-    )
     url = pg18.url("killed_task", user="killed_task", password=PASSWORD)
-    yield Site(folder, folder / "dags" / "shop.yaml", folder / "keys", store, {"AIRFLOW_CONN_SHOP_DB": url})
+    yield app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url})
     execute(pg18.url(), "DROP DATABASE killed_task WITH (FORCE)")
     execute(pg18.url(), "DROP ROLE killed_task")
 
 
 @pytest.fixture(scope="module")
 def airflow(pg18: Cluster, site: Site) -> Iterator[Airflow]:
-    """The API server, scheduler, DAG processor and triggerer, with PostgreSQL for their metadata."""
-    state = State(site.folder / "state")
-    state.prepare()
-    secrets = Secrets.load(state.secrets)
-    port = unused_port()
-    variables = airflow_environment(PROJECT, state, secrets, pg18, ui_port=port, caller=os.environ)
-    variables |= site.variables | {
-        "PYTHONPATH": f"{PROJECT}/include:{PROJECT}/dags",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(site.policy_file.parent),
-    }
-    make_metadata(pg18, secrets, variables, PROJECT, state.logs)
-    servers = start_airflow(PROJECT, state.logs, variables)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        api = AirflowApi(url, ADMIN, secrets.admin_password)
-        await_healthy(api, servers)
-        yield Airflow(api, url, secrets.admin_password, state.logs, pg18, site)
-    finally:
-        end_all(servers, 10)
-        execute(pg18.url(), f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    with running_airflow(pg18, site) as running:
+        yield running
 
 
 def test_killed_dump_converges_to_one_restore_point(airflow: Airflow) -> None:
     """Kill -9 of the task in the midst of its dump: the retry finishes the same restore point, nothing else is left."""
     run = airflow.trigger()
-    with airflow.caught_dump() as (dump, task):
+    with caught_dump(airflow) as (dump, task):
         assert airflow.task(run, "dump")["pid"] == task
         assert all(CANARY.encode() not in command_line(pid) for pid in descendants(os.getpid()))
         os.kill(task, signal.SIGKILL)
         await_true(lambda: not is_alive(dump), 10, "pg_dump dies with its task")
     assert airflow.site.ids() == []
 
-    await_true(lambda: airflow.api.get(run)["state"] in ("success", "failed"), 240, "the run ends")
-    assert airflow.api.get(run)["state"] == "success"
+    assert airflow.end_of(run) == "success"
     assert airflow.task(run, "dump")["try_number"] == 2
     (id,) = airflow.site.ids()
     assert airflow.api.get(f"{run}/taskInstances/open/xcomEntries/return_value")["value"] == id
@@ -186,7 +111,7 @@ def test_task_that_a_person_fails_ends_soon_and_leaves_no_restore_point(airflow:
     """Marked as failed in the UI, the task ends within seconds, and its pg_dump with it."""
     before = airflow.site.ids()
     run = airflow.trigger()
-    with airflow.caught_dump() as (dump, task):
+    with caught_dump(airflow) as (dump, task):
         airflow.api.patch(f"{run}/taskInstances/dump", {"new_state": "failed"})
         await_true(lambda: not is_alive(task) and not is_alive(dump), 30, "task and pg_dump end")
     await_true(lambda: airflow.api.get(run)["state"] == "failed", 60, "the run fails")

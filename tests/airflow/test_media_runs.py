@@ -149,11 +149,11 @@ def test_damaged_media_fail_the_check_and_are_told(
     snapshot = returned(run_once(sync), "media_sync")["snapshot"]
     whole = run_once(check)
     assert (whole.state, returned(whole, "media_check")["files_checked"]) == ("success", 2)
-    (shard,) = (local_site.store_folder / "shop/production/media/shards").iterdir()
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.chmod(0o600)
-    shard.write_bytes(content)
+    for shard in (local_site.store_folder / "shop/production/media/shards").iterdir():
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        shard.chmod(0o600)
+        shard.write_bytes(content)
     capfd.readouterr()
     broken = run_once(check, DUE + timedelta(hours=1))
     assert states(broken) == {"media_check": "failed"}

@@ -19,11 +19,5 @@ class TestGuardedStore(StoreContract):
     """On SeaweedFS."""
 
     @pytest.fixture
-    def store(self, seaweed: SeaweedFS, lock_bucket: RawBucket) -> Store:
-        retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
-        lock_bucket.put_object_lock_configuration(
-            ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
-        )
-        encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-        lock_bucket.put_bucket_encryption(ServerSideEncryptionConfiguration={"Rules": [encryption]})
-        return open_store(f"s3://{lock_bucket.name}/store-{next(_numbers)}", seaweed.connection("tests_s3"))
+    def store(self, seaweed: SeaweedFS, guarded_bucket: RawBucket) -> Store:
+        return open_store(f"s3://{guarded_bucket.name}/store-{next(_numbers)}", seaweed.connection("tests_s3"))

@@ -1,11 +1,15 @@
 """Media restored from real stores: equal trees, parts of them, single files, and what stands there already."""
 
+# Paths are bytes here, which pathlib does not take.
+# ruff: noqa: PTH101, PTH102, PTH103, PTH115, PTH118, PTH120, PTH211
+
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +20,10 @@ from hypothesis import strategies as st
 from fix_environment import Site
 from fix_media import tree_of, write_sample
 from holdfast.backup import sync_media
+from holdfast.crypto.keyfiles import new_keys
 from holdfast.environment import Environment
 from holdfast.errors import NoIdentityMatch, ObjectMissing, SignatureError, UsageError
-from holdfast.restore import restore_media
+from holdfast.restore import media_files, restore_media
 from holdfast.values.ids import RestorePointId
 from media_factory import Builder
 
@@ -61,7 +66,9 @@ def test_whole_snapshot_comes_back_equal(any_media_site: Site, target: Path) -> 
 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 47} and name not in (b".", b".."))
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(b"/".join)
-CONTENTS = st.one_of(st.binary(max_size=40), st.integers(0, 200_000).map(lambda size: bytes(range(251)) * (size // 251)))
+CONTENTS = st.one_of(
+    st.binary(max_size=40), st.integers(0, 200_000).map(lambda size: bytes(range(251)) * (size // 251))
+)
 KINDS = st.one_of(
     st.tuples(st.just("file"), CONTENTS, st.integers(0, 0o7777)),
     st.tuples(st.just("folder"), st.just(b""), st.integers(0o700, 0o777)),
@@ -144,22 +151,20 @@ def test_odd_names_can_be_asked_for(media_site: Site, target: Path) -> None:
 
 def test_one_file_of_a_large_shard_reads_less_than_a_mebibyte(s3_media_site: Site, target: Path) -> None:
     """Manifest, listing and shard together: a small file of a 256 MiB shard on S3 costs no more than that."""
-    media = s3_media_site.folder / "media"
-    (media / "deep/er").mkdir(parents=True)
-    for number in range(3000):
-        (media / f"deep/er/small-{number:05}.bin").write_bytes(os.urandom(64))
-    for number in range(8):
-        (media / f"deep/video-{number}.mp4").write_bytes(os.urandom(16 << 20))
-    (media / "deep/wanted.jpg").write_bytes(os.urandom(100 << 10))
     environment = s3_media_site.environment()
-    id = sync(environment)
-    assert max(use.bytes for use in environment.media_catalog.manifest(id, environment.verifier()).shards) > 100 << 20
+    builder = Builder(environment)
+    wanted = os.urandom(100 << 10)
+    builder.file(b"deep/video.mp4", os.urandom(1 << 20) * 200)
+    builder.file(b"deep/wanted.jpg", wanted)
+    builder.file(b"deep/later.mp4", os.urandom(1 << 20) * 55)
+    for number in range(20_000):
+        builder.file(b"many/%d/file-%05d" % (number % 100, number), b"%d" % (number % 7), inode=number, links=1)
+    id = builder.commit()
+    assert environment.media_catalog.manifest(id, environment.verifier()).shards[0].bytes > 255 << 20
     counting = Counting(environment.store)
-    restored = restore_media(
-        replace_store(environment, counting), id, target, globs=["deep/wanted.jpg"]
-    )
+    restored = restore_media(replace_store(environment, counting), id, target, globs=["deep/wanted.jpg"])
     assert restored.files == 1
-    assert (target / "deep/wanted.jpg").read_bytes() == (media / "deep/wanted.jpg").read_bytes()
+    assert (target / "deep/wanted.jpg").read_bytes() == wanted
     assert counting.read_bytes < 1 << 20
 
 
@@ -191,8 +196,6 @@ class Counting:
 
 def replace_store(environment: Environment, store: object) -> Environment:
     """The same environment with another store."""
-    from dataclasses import replace
-
     return replace(environment, store=store)  # type: ignore[arg-type]
 
 
@@ -252,10 +255,9 @@ def test_snapshot_that_cannot_be_trusted_is_not_restored(media_site: Site, targe
     with pytest.raises(SignatureError):
         restore_media(environment, id, target)
     signature.write_bytes(content)
-    from holdfast.crypto import age
-
     media_site.edit_policy(f"      signing_key_file: {media_site.keys}/signing.pem\n", "")
-    (media_site.keys / "identity.txt").write_text(f"{age.generate_identity()}\n")
+    new_keys(media_site.folder / "other")
+    shutil.copy2(media_site.folder / "other/identity.txt", media_site.keys)
     with pytest.raises(NoIdentityMatch, match=str(id)):
         restore_media(media_site.environment(), id, target)
     assert not target.exists()
@@ -299,8 +301,6 @@ def test_contents_are_copied_to_every_path(media_site: Site, target: Path) -> No
 
 def test_works_without_unnamed_files(media_site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without O_TMPFILE hidden names do, and none is left."""
-    from holdfast.restore import media_files
-
     media = media_site.folder / "media"
     write_sample(media)
     environment = media_site.environment()

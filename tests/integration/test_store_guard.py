@@ -312,6 +312,7 @@ def test_the_applications_bucket_is_looked_at_and_left_alone(
         }
         assert not any(check.is_blocking for check in found.values())
     assert media.state() == before
+    media.remove()
 
 
 def test_a_bucket_that_is_not_there(guarded_site: GuardedSite, raw_bucket: RawBucket) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,9 @@ from hypothesis import strategies as st
 
 from holdfast.errors import InventoryError
 from holdfast.inventory import EnvNames, Inventory, drift_of, load_inventory
+from holdfast.inventory.model import Area
+
+PROJECT = Path(__file__).parents[2]
 
 GOOD = """\
 variables:
@@ -122,6 +127,20 @@ def test_smuggled_values_are_refused_and_not_repeated(tmp_path: Path, smuggled: 
             text = "".join(line for line in text.splitlines(True) if not line.startswith(f"    {field}:"))
     place = "    owner: Platform team\n"
     _refused(_write(tmp_path, text.replace(place, place + smuggled, 1)))
+
+
+@pytest.mark.parametrize("app", ["coursepedia", "campustrack"])
+def test_examples_are_inventories_of_every_area(app: str) -> None:
+    """What a new user copies is sound, and shows each kind of variable."""
+    inventory = load_inventory(PROJECT / "dags" / f"{app}.inventory.yaml")
+    assert {variable.area for variable in inventory.variables} == set(get_args(Area))
+
+
+def test_example_on_the_policy_page_is_one(tmp_path: Path) -> None:
+    """The inventory on the page loads as it stands there."""
+    text = (PROJECT / "docs" / "policy.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(variables:.*?)```", text, re.DOTALL)
+    assert len(load_inventory(_write(tmp_path, example)).variables) == 2
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Salvage:
     """
 
     def __init__(self, stored: Iterable[bytes], identities: Sequence[Identity], size_bytes: int) -> None:
-        self._stored = iter(stored)
+        self._stored = self._within(stored)
         self._identities = identities
         self._size_bytes = size_bytes
         self.lost: list[tuple[int, int]] = []
@@ -44,6 +44,17 @@ class Salvage:
         self._plain_bytes = max(0, sealed_bytes - (final + 1) * TAG_BYTES)
         yield from self._opened(payload, chain([start[length + NONCE_BYTES :]], self._stored), final)
 
+    def _within(self, stored: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes that belong to the file: who appended to it has not changed it."""
+        left = self._size_bytes
+        for piece in stored:
+            if len(piece) > left:
+                self.fault = "more bytes follow its end"
+                piece = piece[:left]
+            if piece:
+                yield piece
+            left -= len(piece)
+
     def _opened(self, payload: Payload, sealed: Iterable[bytes], final: int) -> Iterator[tuple[int, memoryview]]:
         """Sound chunks that lie side by side are given together."""
         out = memoryview(bytearray(_BATCH_BYTES))
@@ -54,10 +65,8 @@ class Salvage:
             if filled + max(size, 0) > _BATCH_BYTES:
                 yield begin, out[:filled]
                 begin, filled = begin + filled, 0
-            is_sound = (
-                size >= 0
-                and number <= final
-                and payload.open_into(number, chunk, out[filled : filled + size], is_final=number == final)
+            is_sound = size >= 0 and payload.open_into(
+                number, chunk, out[filled : filled + size], is_final=number == final
             )
             if is_sound:
                 filled += size
@@ -65,17 +74,14 @@ class Salvage:
             if filled:
                 yield begin, out[:filled]
             begin, filled = (number + 1) * CHUNK_BYTES, 0
-            self._lose(number, number, final)
+            self._lose(number, number)
         if filled:
             yield begin, out[:filled]
         if number < final:
-            self._lose(number + 1, final, final)
+            self._lose(number + 1, final)
             self.fault = "cut short"
 
-    def _lose(self, first: int, last: int, final: int) -> None:
-        if first > final:
-            self.fault = self.fault or "more bytes follow its end"
-            return
+    def _lose(self, first: int, last: int) -> None:
         offset = first * CHUNK_BYTES
         self.lost.append((offset, min((last + 1) * CHUNK_BYTES, self._plain_bytes) - offset))
         self.fault = self.fault or "bytes were changed in it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import batched
 
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, UsageError
@@ -17,6 +18,8 @@ type Objects = dict[str, StoredObject]
 """Stored objects that belong together, by what follows their common name."""
 
 MANIFEST_ENDING = ".json"
+DRAFT_OPEN = "open.json"
+_BATCH = 16  # whole manifests in memory at a time: each may name many thousands of shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class MediaState:
         return [id for id, snapshot in self.snapshots.items() if not snapshot.facts.is_trusted]
 
     @property
+    def running(self) -> list[RestorePointId]:
+        """Syncs that may be under way: one that failed takes its mark away, one that was killed leaves it."""
+        return [id for id in self.unfinished if DRAFT_OPEN in self.drafts[id]]
+
+    @property
     def unfinished(self) -> list[RestorePointId]:
         """Syncs that run or died; one that has committed merely had no time to clear up."""
         return [id for id in self.drafts if id not in self.snapshots or id in self.unreadable]
@@ -60,9 +68,11 @@ def read_media(environment: Environment) -> MediaState:
     committed = {id: objects for id, objects in listed.items() if MANIFEST_ENDING in objects}
     sizes = {id: objects[SHARD_ENDING].size_bytes for id, objects in shards.items() if SHARD_ENDING in objects}
     names: dict[str, str] = {}
+    verifier = environment.verifier()
     snapshots = {
         id: _snapshot(id, committed[id], manifest, sizes, names)
-        for id, manifest in environment.media_catalog.manifests(sorted(committed), environment.verifier())
+        for batch in batched(sorted(committed), _BATCH)
+        for id, manifest in environment.media_catalog.manifests(batch, verifier)
     }
     remnants = {id: objects for id, objects in listed.items() if id not in committed}
     return MediaState(drafts, shards, snapshots, remnants)

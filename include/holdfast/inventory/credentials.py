@@ -6,6 +6,8 @@ import re
 
 from holdfast.inventory.randomness import has_random_token
 
+# All repetitions that may begin anywhere are bounded: no line makes the search last.
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,30}:/{1,2}"
 # A prefix alone may stand in a note ("Stripe's begin with sk_live_"); what follows it makes the credential.
 _FORMS = (
     ("a private key", re.compile(r"-----BEGIN [A-Z0-9 ]{3,40}-----|-----BEGIN [A-Z ]*PRIVATE|PuTTY-User-Key-File")),
@@ -22,8 +24,8 @@ _FORMS = (
     ("a token of npm", re.compile(r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,}")),
     ("a token of Docker", re.compile(r"(?<![A-Za-z0-9])dckr_(?:pat|oat)_[A-Za-z0-9_-]{4,}")),
     ("a JSON Web Token", re.compile(r"(?<![A-Za-z0-9])ey[JK][A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}")),
-    ("a URL with a password", re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}[^\s/?#@:]*:[^\s/@]+[^\s]*@")),
-    ("an HTTP authorization", re.compile(r"\b(?:Bearer|Basic)\s+[A-Za-z0-9+/=._-]{12,}(?<![a-z]{12})")),
+    ("a URL with a password", re.compile(_SCHEME + r"[^\s/?#@:]{0,200}:(?!\d{1,5}[/?#])[^\s/@]\S{0,300}@")),
+    ("an HTTP authorization", re.compile(r"\b(?:Bearer|Basic)\s+(?![a-z]{12,}\b)[A-Za-z0-9+/=._-]{12}")),
     ("a hashed password", re.compile(r"\$(?:2[abxy]|argon2[a-z]*|[156y]|scrypt)\$\S{4,}|SCRAM-SHA-256\$")),
 )
 # NAME=value as in an env file; a place-holder such as ${NAME} or <in vault> is no value.
@@ -34,7 +36,7 @@ _ASSIGNED = re.compile(rf"{_NAMED}={_PLACEHOLDER}[^\s=]", re.IGNORECASE)
 _TOLD = re.compile(rf"{_NAMED}\s*(?::|\bis\b)\s*[\"'`]?{_PLACEHOLDER}(?P<value>[^\s\"'`,;]{{6,}})", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]+(?:['/.-][A-Za-z]+)*[.!?)]*")
 # AWS appends six random characters to the names of its secrets.
-_ARN_ENDING = re.compile(r"(arn:[a-z-]+:secretsmanager:\S*?)-[A-Za-z0-9]{6}(?![A-Za-z0-9])")
+_ARN_ENDING = re.compile(r"(arn:[a-z-]{1,20}:secretsmanager:\S{0,600}?)-[A-Za-z0-9]{6}(?![A-Za-z0-9])")
 
 
 def credential_in(text: str) -> str | None:

@@ -57,12 +57,11 @@ def names_in(text: str) -> EnvNames:
         if found is None:
             at = _next_line(text, at)
             continue
-        line = text.count("\n", 0, at) + 1
         if not _is_name(found["name"]):
-            return _unread(f"line {line}: what stands before = looks like a part of a value over several lines")
+            return _unread(f"{_place(text, at)}what stands before = looks like a part of a value over several lines")
         end = _value_end(text, found.end())
         if end is None:
-            return _unread(f"line {line}: the value's quotes are not closed as they should be")
+            return _unread(f"{_place(text, at)}the value's quotes are not closed as they should be")
         names.add(found["name"])
         at = end
     if not names and text.strip():
@@ -110,6 +109,11 @@ def _line(text: str, at: int) -> str:
 def _next_line(text: str, at: int) -> int:
     end = text.find("\n", at)
     return len(text) if end < 0 else end + 1
+
+
+def _place(text: str, at: int) -> str:
+    line = text.count("\n", 0, at) + 1
+    return f"line {line}: "
 
 
 def _text(content: bytes) -> str:

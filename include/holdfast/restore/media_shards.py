@@ -125,7 +125,7 @@ class ShardRestore:
                 current.close()
 
     def _contents(self) -> Iterator[Content]:
-        for _, group in groupby(self._plan.files(self._number), key=lambda task: (task.offset, task.sha256)):
+        for _, group in groupby(self._plan.files(self._number), key=_content_of):
             yield tuple(group)
 
     def _spans(self) -> Iterator[Span[Content]]:
@@ -292,6 +292,10 @@ class _Large:
         if self._new is not None:
             self._new.close()
             self._new = None
+
+
+def _content_of(task: FileTask) -> tuple[object, ...]:
+    return task.offset, task.sha256, task.size, task.extents
 
 
 def content_hash(task: FileTask) -> ContentHash:

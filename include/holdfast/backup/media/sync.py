@@ -15,8 +15,9 @@ from holdfast.backup.media.parent import loose_shards, newest_parent
 from holdfast.catalog import write_signed
 from holdfast.crypto import age
 from holdfast.environment import Environment
-from holdfast.errors import ObjectExists, PermanentError, StoreError, UsageError
+from holdfast.errors import HoldfastError, ObjectExists, PermanentError, StoreError, UsageError
 from holdfast.media.contents import Contents
+from holdfast.media.damage import damaged_contents
 from holdfast.media.listing import ListingWriter
 from holdfast.media.opening import open_source
 from holdfast.media.packing import Packer, ShardSizes
@@ -60,6 +61,7 @@ def take_snapshot(
     environment.recipients()
     signer = environment.signer()
     if id in environment.media_catalog.ids():
+        _clear(environment, id)
         return SyncFacts.of_manifest(environment.media_catalog.manifest(id, environment.verifier()), 0.0)
     with suppress(ObjectExists):  # an earlier attempt of the same run
         opened = OpenDraft(
@@ -71,8 +73,14 @@ def take_snapshot(
             opened_at=id.opened_at,
         )
         write_draft(environment.store, environment.keys.media_draft(id, _OPEN), opened, signer)
-    sync = _Sync(environment, id, source, progress, sizes or ShardSizes())
-    manifest = sync.run(force=force)
+    try:
+        sync = _Sync(environment, id, source, progress, sizes or ShardSizes())
+        manifest = sync.run(force=force)
+    except BaseException:
+        # What was stored is left to the next sync; without the mark expire need not wait for this one.
+        with suppress(HoldfastError):
+            environment.store.delete(environment.keys.media_draft(id, _OPEN))
+        raise
     _clear(environment, id)
     return SyncFacts.of_manifest(manifest, time.monotonic() - started, tuple(sync.notes))
 
@@ -207,6 +215,11 @@ class _Sync:
         """Write the manifest, once every shard was seen to stand: an expire may have run beside this sync."""
         stored = self._environment.media_catalog.shards()
         gone = [use.id for use in manifest.shards if use.id not in stored or stored[use.id].size_bytes != use.bytes]
+        if _OPEN not in self._environment.media_catalog.drafts().get(self._id, ()):
+            raise StoreError(
+                f"media snapshot {self._environment.title}/{manifest.id}: an expire took this sync for dead",
+                hint="Are the clocks of all hosts right? Run the sync again.",
+            )
         if gone:
             raise StoreError(
                 f"media snapshot {self._environment.title}/{manifest.id}: {len(gone)} shards that it needs "
@@ -234,7 +247,9 @@ def _source(environment: Environment) -> Source:
 
 
 def _damage(environment: Environment) -> Callable[[str, str], bool] | None:
-    return None
+    """Tells contents that checks found damaged; None where there are none."""
+    damage = damaged_contents(environment.media_catalog.checks(environment.verifier()))
+    return damage.covers if damage else None
 
 
 def _clear(environment: Environment, id: RestorePointId) -> None:

@@ -1,7 +1,7 @@
 """Sites whose policy has media, and what a tree looks like so that two of them can be compared."""
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH115, PTH118, PTH120, PTH211
+# ruff: noqa: PTH102, PTH115, PTH118
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Builds media snapshots out of given entries with Python's own tar, sound ones and such as no sync would write."""
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH115, PTH118, PTH120, PTH211
+# ruff: noqa: PTH115, PTH118
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_hostile_names_are_refused_and_the_others_restored(media_site: Site, tmp
 
 
 def test_hostile_contents_are_refused(media_site: Site, tmp_path: Path) -> None:
-    """Offsets beyond the shard or into another file, wrong hashes and absurd parts give no file; what is sound is there."""
+    """Offsets beyond the shard or into other files, wrong hashes, absurd parts: no file; what is sound is there."""
     environment = media_site.environment()
     builder = Builder(environment)
     good = builder.file(b"good", b"g" * 1000)

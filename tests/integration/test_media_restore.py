@@ -1,7 +1,7 @@
 """Media restored from real stores: equal trees, parts of them, single files, and what stands there already."""
 
 # Paths are bytes here, which pathlib does not take.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH115, PTH118, PTH120, PTH211
+# ruff: noqa: PTH101, PTH103, PTH118, PTH120, PTH211
 
 from __future__ import annotations
 

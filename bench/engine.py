@@ -47,6 +47,11 @@ class Engine:
         """Take a nightly restore point."""
         return self.on("backup", environment, "nightly", watches_memory=watches_memory)
 
+    def media(self, command: str, environment: str, *arguments: str, watches_memory: bool = False) -> Run:
+        """A command of ``holdfast media`` on one environment, reporting in JSON."""
+        fixed = ("media", command, str(self.place.policy), environment)
+        return self.command(*fixed, *arguments, "--json", watches_memory=watches_memory)
+
     def newest(self, environment: str) -> str:
         """The id of the newest restore point, which is taken if there is none."""
         points = facts(self.on("list", environment))["restore_points"]
@@ -55,7 +60,7 @@ class Engine:
         return str(facts(self.backup(environment))["id"])
 
     def forget(self, environment: str) -> None:
-        """Remove a local environment's restore points, so that every backup finds the same empty store."""
+        """Remove what a local environment has stored, so that every backup finds the same empty store."""
         shutil.rmtree(self.place.stores / APP / environment, ignore_errors=True)
 
 

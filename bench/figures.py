@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["s", "MiB", "MiB/s", "MB"]
+Unit = Literal["s", "µs", "KiB", "MiB", "MiB/s", "MB"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Place:
         return self.root / "files"
 
     @property
+    def media(self) -> Path:
+        """Trees of media files, which are removed when they were measured."""
+        return self.root / "media"
+
+    @property
     def policy(self) -> Path:
         """The policy file of the measured environments."""
         return self.root / "policy.yaml"
@@ -65,9 +70,9 @@ class Place:
     def prepare(self) -> None:
         """Make the folders and clear what an interrupted bench left; raises PermanentError on a full disk."""
         self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for folder in (self.files, self.stores, self.seaweedfs):
+        for folder in (self.files, self.stores, self.media, self.seaweedfs):
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in (self.files, self.stores, self.many):
+        for folder in (self.files, self.stores, self.media, self.many):
             folder.mkdir(mode=0o700, exist_ok=True)
         free_bytes = shutil.disk_usage(self.root).free
         if free_bytes < _NEEDED_BYTES:

@@ -12,13 +12,19 @@ REFERENCE_LOCAL = "reference-local"
 BLOBS_LOCAL = "blobs-local"
 BLOBS_S3 = "blobs-s3"
 MANY = "many"
+LIBRARY = "library"
+LARGE_FILE = "large-file"
+CROWD = "crowd"
+MILLION = "million"
+SHARD_S3 = "shard-s3"
 
+_MEDIA = (LIBRARY, LARGE_FILE, CROWD, MILLION)
 BUCKET = "bench"
 STORE_CONN_ID = "bench_store"
 
 _ENVIRONMENT = """\
   {name}:
-    database: {{conn_id: {database}}}
+    database: {{conn_id: {database}}}{media}
     store: {{url: "{store}"{conn}}}
     keys:
       recipients_file: {keys}/recipient.txt
@@ -40,10 +46,17 @@ def write_policy(place: Place) -> None:
         _environment(place.keys, BLOBS_LOCAL, "blobs", local),
         _environment(place.keys, BLOBS_S3, "blobs", f"s3://{BUCKET}/holdfast", STORE_CONN_ID),
         _environment(place.keys, MANY, "reference", place.many.as_uri()),
+        *(_environment(place.keys, name, "none", local, media=place.media / name) for name in _MEDIA),
+        _environment(
+            place.keys, SHARD_S3, "none", f"s3://{BUCKET}/holdfast", STORE_CONN_ID, media=place.media / SHARD_S3
+        ),
     ]
     place.policy.write_text(f"app: {APP}\nenvironments:\n" + "".join(environments), encoding="utf-8")
 
 
-def _environment(keys: Path, name: str, database: str, store: str, conn_id: str | None = None) -> str:
+def _environment(
+    keys: Path, name: str, database: str, store: str, conn_id: str | None = None, *, media: Path | None = None
+) -> str:
     conn = f", conn_id: {conn_id}" if conn_id else ""
-    return _ENVIRONMENT.format(name=name, database=database, store=store, conn=conn, keys=keys)
+    source = f'\n    media: {{source: "{media.as_uri()}"}}' if media else ""
+    return _ENVIRONMENT.format(name=name, database=database, media=source, store=store, conn=conn, keys=keys)

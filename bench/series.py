@@ -24,7 +24,9 @@ class Contender:
     rounds: int | None = None
 
 
-def alternate(contenders: Sequence[Contender], rounds: int, watch: Watch, *, warms_up: bool = True) -> list[list[Run]]:
+def alternate(
+    contenders: Sequence[Contender], rounds: int, watch: Watch, *, warms_up: bool = True, clears_after: bool = True
+) -> list[list[Run]]:
     """The runs of each contender. The order turns by one place a round: nobody always follows the same one.
 
     A first round, of those that are not capped, warms the caches and does not count.
@@ -41,8 +43,9 @@ def alternate(contenders: Sequence[Contender], rounds: int, watch: Watch, *, war
             if contender.rounds is None or number < contender.rounds:
                 runs[index].append(_once(contender))
                 watch.ran(f"{contender.name} {number + 1}/{rounds}", runs[index][-1].seconds)
-    for contender in contenders:
-        contender.clear()
+    if clears_after:
+        for contender in contenders:
+            contender.clear()
     return runs
 
 

@@ -58,6 +58,7 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "contents": _contents(protected),
         "keep": str(declared.keep) if declared.keep else "for ever",
         "min_size": f"{declared.min_size_ratio:.0%}",
+        "media_keep": _media_keep(protected),
         "fraction": f"{declared.fraction:.0%}",
         "sources": _sources(protected),
         "media": policy.media.source if policy.media else "none",
@@ -67,6 +68,12 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
     }
+
+
+def _media_keep(protected: Protected) -> str:
+    """How long media snapshots of the tier media are kept, which for want of a rule is as long as nightly ones."""
+    rules = [protected.tiers[tier].keep for tier in ("media", "nightly") if tier in protected.tiers]
+    return str(next((keep for keep in rules if keep), "for ever"))
 
 
 def _contents(protected: Protected) -> str:

@@ -91,9 +91,12 @@ class Environment:
 
     def listing_identities(self) -> tuple[age.Identity, ...]:
         """Every identity at hand that opens lists of files; raises UsageError where there is none."""
-        own = () if self.policy.keys.signing_key_file is None else listing_identities(self.signer())
-        found = (*own, *(self.identities() or ()))
-        return found or self.demand_identities()
+        if self.policy.keys.signing_key_file is None:
+            return self.demand_identities()
+        own = listing_identities(self.signer())
+        path = self.policy.keys.identity_file
+        # The same policy serves hosts that take backups and have no such file, and those that read them.
+        return own if path is None or not Path(path).is_file() else (*own, *(self.identities() or ()))
 
     def identities(self) -> tuple[age.Identity, ...] | None:
         """The age identities that open backups; None where the policy names no identity file."""

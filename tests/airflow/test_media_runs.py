@@ -127,6 +127,17 @@ def test_media_run_stores_what_is_new(local_site: Site, adopt: Adopt, uploads: P
     assert returned(late, "expire")["media"]["snapshots_deleted"] >= 1
 
 
+def test_media_runs_need_no_identity(local_site: Site, adopt: Adopt, uploads: Path) -> None:
+    """Workers that take backups do not have it: they read the last listing with what they sign with."""
+    (local_site.keys / "identity.txt").unlink()
+    dag = adopt(local_site, "media")
+    run_once(dag)
+    (uploads / "courses/new.txt").write_text("new")
+    second = run_once(dag, DUE + timedelta(hours=1))
+    assert set(states(second).values()) == {"success"}
+    assert returned(second, "media_sync")["new_files"] == 1
+
+
 def test_source_that_is_suddenly_empty_is_refused_unless_the_form_believes_it(
     local_site: Site, adopt: Adopt, uploads: Path
 ) -> None:

@@ -74,7 +74,7 @@ def test_manifest_pairs_dump_and_media(site: Site, tmp_path: Path) -> None:
 def test_listing_tells_the_media_of_a_point(site: Site) -> None:
     id = site.backup()
     found = site.json("list", str(site.policy_file), "production")["restore_points"]
-    assert [point["media"] for point in found] == [id]
+    assert [point["media_snapshot"] for point in found] == [id]
     site.run("verify", str(site.policy_file), "production", id)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from fix_postgres import execute, rows
 from holdfast_embedded.demo.databases import BACKUP_ROLE, DEMO_DATABASES, load_demo_databases
+from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.postgres import Cluster
 
@@ -92,3 +96,38 @@ def test_names_in_quotes_and_other_scripts_are_there(demo: Cluster) -> None:
     assert len(titles) == 6
     found = rows(demo.url("college_attendance"), """SELECT count(*) FROM "StudentAttendance" WHERE "attended" > 0""")
     assert found == [(240,)]
+
+
+def test_every_row_has_its_file(demo: Cluster, secrets: Secrets, tmp_path: Path) -> None:
+    """Made twice, the files are the same; beside them lies what is hard to bring back."""
+    folder = tmp_path / "media"
+    for _ in range(2):
+        make_media(demo, secrets, folder)
+    paths = [path for (path,) in rows(demo.url("coursepedia_production"), "SELECT path FROM media_files")]
+    assert all((folder / path).stat().st_size > 10 for path in paths)
+    kinds = {path.rpartition(".")[2]: (folder / path).read_bytes() for path in paths}
+    assert kinds["png"].startswith(b"\x89PNG\r\n\x1a\n")
+    assert kinds["pdf"].startswith(b"%PDF-1.4\n") and kinds["pdf"].endswith(b"%%EOF\n")
+    assert (folder / "certificates/latest.png").is_symlink()
+    assert (folder / "certificates/latest.png").read_bytes().startswith(b"\x89PNG")
+    assert list((folder / "courses/drafts").iterdir()) == []
+    names = [os.fsencode(path.name) for path in (folder / "courses").iterdir()]
+    assert {b"two\nlines.txt", b"not-utf-8-\xff\xfe.txt"} <= set(names)
+    assert max(map(len, names)) == 255
+
+
+def test_media_references_of_the_example_hold_for_any_database(demo: Cluster) -> None:
+    """They find the demo's files, and nothing in a database of the user's own."""
+    policy = yaml.safe_load((Path(__file__).parents[2] / "dags/coursepedia.yaml").read_text())
+    query = policy["environments"]["production"]["media_references"]
+    assert sorted(rows(demo.url("coursepedia_production"), query)) == sorted(
+        rows(demo.url("coursepedia_production"), "SELECT path FROM media_files")
+    )
+    assert rows(demo.url("college_attendance"), query) == []
+
+
+def test_state_of_an_older_version_gets_what_is_new(demo: Cluster, secrets: Secrets) -> None:
+    """A table that came later is added to a database that is there already."""
+    execute(demo.url("coursepedia_production"), "DROP TABLE media_files")
+    load_demo_databases(demo, secrets)
+    assert rows(demo.url("coursepedia_production"), "SELECT count(*) FROM media_files") == [(546,)]

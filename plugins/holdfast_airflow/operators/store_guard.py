@@ -39,7 +39,8 @@ class StoreGuardOperator(EngineOperator):
 
     def _tell(self, checks: Sequence[Check]) -> None:
         for check in checks:
-            log = {"ok": self.log.info, "warning": self.log.warning}.get(check.verdict, self.log.error)
+            stops = self.log.error if check.is_blocking else self.log.warning
+            log = {"ok": self.log.info, "warning": self.log.warning}.get(check.verdict, stops)
             log("%s: %s%s", check.name, check.text, f" (hint: {check.hint})" if check.hint else "")
 
 

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from bench.machine import Machine
-from bench.measures import MEASURES
+from bench.measures import MEASURES, ONLY_ON_REQUEST
 from bench.place import Place
 from bench.report import Report
 from bench.scale import SCALES
@@ -29,13 +29,16 @@ RESULTS = Path(__file__).resolve().parents[1] / ".holdfast" / "bench"
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Runs of each contender.")
 @click.option("--scale", "scale_name", type=click.Choice(list(SCALES)), default="reference", show_default=True)
 def bench(names: tuple[str, ...], rounds: int, scale_name: str) -> None:
-    """Measure Holdfast; NAMES choose some of the measures. Nothing else should run on the machine meanwhile."""
+    """Measure Holdfast; NAMES choose some of the measures. Nothing else should run on the machine meanwhile.
+
+    Without NAMES all are taken but media-million, which makes a million files.
+    """
     scale, watch = SCALES[scale_name], Watch()
     place = Place(RESULTS, scale.name)
     with place.locked():
         place.prepare()
         with Session(place, scale, rounds, watch) as session:
-            for name in names or MEASURES:
+            for name in names or [name for name in MEASURES if name not in ONLY_ON_REQUEST]:
                 machine = Machine.now()
                 with watch.doing(name):
                     report = Report(name, scale, rounds, machine, MEASURES[name](session))

@@ -22,7 +22,6 @@ class Holdfast:
 
     engine: Engine
     name: str = "holdfast"
-    rounds: int | None = None
 
     @property
     def repository(self) -> Path:
@@ -70,7 +69,7 @@ class Library:
     ) -> tuple[list[Figure], list[Target]]:
         """Seconds and CPU of one act by all, in turn; ``limit`` is for ours over restic's seconds."""
         contenders = [
-            Contender(f"{act}: {tool.name}", lambda tool=tool: once(tool), lambda tool=tool: clear(tool), tool.rounds)  # type: ignore[misc]
+            Contender(f"{act}: {tool.name}", lambda tool=tool: once(tool), lambda tool=tool: clear(tool))  # type: ignore[misc]
             for tool in self.tools
         ]
         runs = alternate(contenders, self.rounds, self.watch, clears_after=clears_after)
@@ -96,4 +95,6 @@ class Library:
     def missing(self) -> tuple[str, ...]:
         """What could not be compared with."""
         names = " ".join(tool.name for tool in self.tools)
-        return tuple(f"{name} is not installed: nothing to compare with" for name in ("restic", "borg") if name not in names)
+        return tuple(
+            f"{name} is not installed: nothing to compare with" for name in ("restic", "borg") if name not in names
+        )

@@ -17,10 +17,9 @@ _PASSWORD = "correct horse battery staple"
 
 
 class MediaTool(Protocol):
-    """One way to back up a folder of files; ``rounds`` caps a slow one."""
+    """One way to back up a folder of files."""
 
     name: str
-    rounds: int | None
     repository: Path
 
     def forget(self) -> None:
@@ -45,7 +44,6 @@ class Restic:
     source: Path
     env: Mapping[str, str]
     name: str
-    rounds: int | None = None
 
     def forget(self) -> None:
         shutil.rmtree(self.repository, ignore_errors=True)
@@ -74,7 +72,6 @@ class Borg:
     source: Path
     env: Mapping[str, str]
     name: str
-    rounds: int | None = 3
     snapshots: int = 0
 
     def forget(self) -> None:

@@ -6,11 +6,14 @@ from contextlib import ExitStack
 from functools import cached_property
 
 from bench.engine import Engine
+from bench.library import Holdfast, Library
+from bench.peers import peers
 from bench.place import Place
-from bench.policy import write_policy
+from bench.policy import LIBRARY, write_policy
 from bench.scale import Scale
 from bench.sources import BLOBS, REFERENCE, SETTINGS, ensure_sources
 from bench.tools import Tools
+from bench.trees import library
 from bench.watch import Watch
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.wheel import wheel_folder
@@ -64,6 +67,13 @@ class Session:
         for database in (REFERENCE, BLOBS):
             engine = engine.knowing(database, self.cluster.url(database))
         return engine
+
+    @cached_property
+    def library(self) -> Library:
+        """The media tree, and all who back it up."""
+        root = self.place.media / LIBRARY
+        tree = self._ending.enter_context(library(root, self.scale, self.watch))
+        return Library(tree, (Holdfast(self.offline), *peers(self.place, root)), self.rounds, self.watch)
 
     def _tools_of(self, cluster: Cluster) -> Tools:
         return Tools.of(cluster.bin, Target.parse(cluster.url()), self.place.files)

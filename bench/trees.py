@@ -18,6 +18,8 @@ _PHOTO_BYTES = (20_000, 100_000)
 _IN_FOLDER = 200
 _CROWD_IN_FOLDER = 1000
 _CROWD_BYTES = (50, 1500)
+_SHARD_PHOTO_BYTES = 100 << 10
+_SHARD_CLIP_BYTES = 195 << 20  # beside half of the photos, for two threads pack
 _PIECE_BYTES = 1 << 20
 _SETTLING_S = 3.0  # longer than the clocks of file systems are coarse: every contender may trust the times it sees
 
@@ -90,6 +92,20 @@ def large_file(root: Path, size_bytes: int, watch: Watch) -> Iterator[Path]:
             for _ in range(size_bytes // _PIECE_BYTES):
                 file.write(chance.randbytes(_PIECE_BYTES))
         yield root
+
+
+@contextmanager
+def shard_tree(root: Path, count: int, watch: Watch) -> Iterator[list[Path]]:
+    """Photos of 100 KiB, and a clip that fills the rest of a shard of 256 MiB as the engine packs them."""
+    chance = random.Random(4)
+    with _removed(root), watch.doing(f"making {count} photos and a clip"):
+        root.mkdir(parents=True)
+        photos = [root / f"photo-{number:04}.jpg" for number in range(count)]
+        for photo in photos:
+            photo.write_bytes(chance.randbytes(_SHARD_PHOTO_BYTES))
+        (root / "z.mp4").write_bytes(chance.randbytes(_SHARD_CLIP_BYTES))
+        time.sleep(_SETTLING_S)
+        yield photos
 
 
 def read_through(root: Path) -> None:

@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bench.figures import Result
-from bench.measures import backup, dag, listing, memory, restore, startup, verify
+from bench.measures import (
+    backup,
+    dag,
+    listing,
+    media_memory,
+    media_million,
+    media_range,
+    media_read,
+    media_sync,
+    memory,
+    restore,
+    startup,
+    verify,
+)
 from bench.session import Session
 
 MEASURES: Mapping[str, Callable[[Session], Result]] = MappingProxyType(
@@ -18,5 +31,13 @@ MEASURES: Mapping[str, Callable[[Session], Result]] = MappingProxyType(
         "list": listing.measure,
         "help": startup.measure,
         "dag": dag.measure,
+        "media-sync": media_sync.measure,
+        "media-read": media_read.measure,
+        "media-range": media_range.measure,
+        "media-memory": media_memory.measure,
+        "media-million": media_million.measure,
     }
 )
+
+ONLY_ON_REQUEST = frozenset({"media-million"})
+"""Measures that take long, or fill the disk with a million files."""

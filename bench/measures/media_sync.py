@@ -35,11 +35,7 @@ def measure(session: Session) -> Result:
     stored = {tool.name: size_below(tool.repository) for tool in library.tools}
     unchanged = library.compare("nothing changed", lambda tool: tool.sync(), cached, limit=0.5, clears_after=False)
     first_edit = tree.edits
-    capped = [tool for tool in library.tools if tool.rounds is not None]
-    changed = library.compare(
-        "1 % changed, 1 % new", lambda tool: tool.sync(), edited, limit=0.6, clears_after=False
-    )
-    del capped
+    changed = library.compare("1 % changed, 1 % new", lambda tool: tool.sync(), edited, limit=0.6, clears_after=False)
     overhead = Target("stored bytes / bytes of the files", stored[library.tools[0].name] / size, 1.03)
     return Result(
         (*first[0], *unchanged[0], *changed[0]),

@@ -103,6 +103,7 @@ def test_nightly_restore_point_is_paired_with_its_media(site: Site, adopt: Adopt
     id = returned(run, "open")
     media = returned(run, "media")
     assert (media["snapshot"], media["files"], media["new_files"]) == (id, 2, 2)
+    assert (media["missing_references"], media["unreferenced_files"]) == (1, 1)
     assert returned(run, "manifest")["media_snapshot"] == id
     assert events("shop-production.restore-points")[-1]["media_snapshot"] == id
     assert events("shop-production.media-snapshots")[-1]["snapshot"] == id

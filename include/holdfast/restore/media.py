@@ -25,7 +25,8 @@ from holdfast.restore.media_finish import Finish, flush
 from holdfast.restore.media_plan import Plan
 from holdfast.restore.media_planning import Planner
 from holdfast.restore.media_report import MediaFault, MediaRestoreReport
-from holdfast.restore.media_shards import ShardRestore, Tally
+from holdfast.restore.media_shards import ShardRestore
+from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Tree, Walker
 from holdfast.values import figures
 from holdfast.values.ids import RestorePointId

@@ -10,7 +10,7 @@ from functools import partial
 from holdfast.errors import RestoreError
 from holdfast.restore.media_files import IS_ROOT, NO_LINKS, TAKEN, Marks, NewFile, clear, found, is_same, write_all
 from holdfast.restore.media_plan import HardLink, Plan
-from holdfast.restore.media_shards import Tally
+from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, Tree, Walker, reason_of
 
 _FOLDER_MODE = 0o755

@@ -8,7 +8,7 @@ from holdfast.errors import IntegrityError
 from holdfast.media.entries import Entry
 from holdfast.restore.media_files import Marks
 from holdfast.restore.media_plan import Plan
-from holdfast.restore.media_shards import Tally
+from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, demand_plain
 
 

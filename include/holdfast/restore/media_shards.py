@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
 from holdfast.errors import DecryptError, IntegrityError, ObjectMissing
 from holdfast.media.cutting import Span, cut
 from holdfast.media.shard_reading import ShardReader, ranges_worth
-from holdfast.media.side_by_side import Stopped
 from holdfast.media.sparse import ContentHash, Placement, demand_sound
 from holdfast.restore.media_files import TAKEN, NewFile, found, is_same, write_all
 from holdfast.restore.media_plan import FileTask, Plan
+from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, Walker, reason_of
 from holdfast.storage.writeback import EarlyWriter
 
@@ -23,52 +21,7 @@ _PIECE_BYTES = 1 << 20
 _FILE_MODE = 0o644
 _STREAMED_BYTES = 8 << 20
 """From this size on, files go past the page cache where they can: nobody may read them for long."""
-_MOST_FAULTS = 10_000
 _DAMAGED = "its bytes in the store are damaged"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What all threads together have done. ``unowned``: files whose owner the file system refused."""
-
-    stop: threading.Event = field(default_factory=threading.Event)
-    files: int = 0
-    skipped: int = 0
-    size_bytes: int = 0
-    moved_bytes: int = 0
-    read_bytes: int = 0
-    unowned: int = 0
-    fault_count: int = 0
-    faults: list[tuple[bytes, str]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(
-        self,
-        *,
-        files: int = 0,
-        skipped: int = 0,
-        size: int = 0,
-        moved: int = 0,
-        read_bytes: int = 0,
-        unowned: int = 0,
-    ) -> None:
-        """Count; raises Stopped where nothing more is to be done."""
-        if self.stop.is_set():
-            raise Stopped
-        with self._lock:
-            self.files += files
-            self.skipped += skipped
-            self.size_bytes += size
-            self.moved_bytes += moved
-            self.read_bytes += read_bytes
-            self.unowned += unowned
-
-    def fault(self, path: bytes, reason: str) -> None:
-        """Name a path that could not be restored."""
-        with self._lock:
-            self.fault_count += 1
-            if len(self.faults) < _MOST_FAULTS:
-                self.faults.append((path, reason))
 
 
 Content = tuple[FileTask, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from holdfast.manifest.model import MediaReferences
 from holdfast.media.records import SnapshotManifest
 
 
@@ -13,6 +14,8 @@ class SyncFacts:
 
     ``bytes`` of all files; ``read_files``: those that were new or had changed; ``new_files``: those whose content was
     not in the store yet; ``stored_bytes`` of the shards that it added. ``notes`` are for a person to read.
+    ``missing_references``: paths that the database names and the snapshot lacks, and ``unreferenced_files`` the other
+    way round; None where they were not compared.
     """
 
     snapshot: str
@@ -26,6 +29,14 @@ class SyncFacts:
     special: int
     seconds: float
     notes: tuple[str, ...] = ()
+    missing_references: int | None = None
+    unreferenced_files: int | None = None
+
+    def compared(self, references: MediaReferences | None) -> SyncFacts:
+        """The facts with what the comparison with the database has shown."""
+        if references is None:
+            return self
+        return replace(self, missing_references=references.missing, unreferenced_files=references.unreferenced)
 
     @classmethod
     def of_manifest(cls, manifest: SnapshotManifest, seconds: float, notes: tuple[str, ...] = ()) -> SyncFacts:
@@ -46,4 +57,5 @@ class SyncFacts:
 
     def as_json(self) -> dict[str, str | int | float | list[str]]:
         """The facts as a flat object."""
-        return {**asdict(self), "seconds": round(self.seconds, 3), "notes": list(self.notes)}
+        fields = {**asdict(self), "seconds": round(self.seconds, 3), "notes": list(self.notes)}
+        return {name: value for name, value in fields.items() if value is not None}

@@ -28,7 +28,8 @@ def snapshot_media(
     """
     if environment.catalog.entry(id).is_committed:
         manifest = environment.media_catalog.manifest(id, environment.verifier())
-        return SyncFacts.of_manifest(manifest, 0.0)
+        committed = environment.catalog.manifest(id, environment.verifier()).media
+        return SyncFacts.of_manifest(manifest, 0.0).compared(committed.references if committed else None)
     dumped = read_draft(environment.store, environment.keys.draft(id, "dump"), DumpDraft, environment.verifier())
     if dumped is None:
         raise PermanentError(
@@ -39,7 +40,7 @@ def snapshot_media(
     snapshot = environment.media_catalog.manifest(id, environment.verifier())
     draft = MediaDraft(id=str(id), media=_described(environment, snapshot, dumped))
     replace_draft(environment.store, environment.keys.draft(id, "media"), draft, environment.signer())
-    return facts
+    return facts.compared(draft.media.references)
 
 
 def media_draft(environment: Environment, id: RestorePointId) -> MediaDraft | None:

@@ -166,6 +166,8 @@ def open_environment(policy_file: Path, environment: str, connections: Connectio
 
 
 def _existing(path: str, field: str) -> Path:
+    if Path(path).is_dir():
+        raise UsageError(f"{field} {path}: is a directory", hint="Name the file itself.")
     if not Path(path).is_file():
         raise UsageError(
             f"{field} {path}: no such file on this host",

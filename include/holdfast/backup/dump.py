@@ -89,9 +89,10 @@ def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> D
             globals_ = beside.submit(_globals, environment, id, client, snapshot)
             references = store_references(environment, id, snapshot, progress)
             progress.begin("dump")
-            database = _database(environment, id, plan, snapshot, progress)
+            heard: list[str] = []
+            database = _database(environment, id, dump_stream(plan, snapshot, hear=heard.append), plan, progress)
             facts = counting.result()
-            progress.end(f"{len(facts.tables)} tables, {facts.rows} rows")
+            progress.end(f"{len(facts.tables)} tables, {facts.rows} rows{_warnings(heard)}")
             duration = timedelta(seconds=time.monotonic() - started)
             export.store(facts, progress)
     return DumpDraft(

@@ -68,9 +68,8 @@ def cli(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
 
 
-def main() -> None:
+def run() -> NoReturn:
     """Run the command line and end the process with its status."""
-    signal.signal(signal.SIGTERM, _interrupted)
     _hasten()
     _end(_run(sys.argv[1:]))
 
@@ -80,6 +79,8 @@ def _run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     ending = Ending(is_debug=is_debug, is_json="--json" in arguments)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupted)
         cli.main(arguments, prog_name="holdfast", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -92,6 +93,7 @@ def _run(arguments: list[str]) -> int:
 
 def _end(status: int) -> NoReturn:
     """Leave at once: every use case has ended its children and threads, and taking the modules apart takes long."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             if stream is not None:

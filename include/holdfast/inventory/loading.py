@@ -42,6 +42,8 @@ def load_inventory(path: Path) -> Inventory:
 
 def _read(path: Path) -> str:
     try:
+        if path.is_dir():
+            raise InventoryError(f"inventory {path}: is a directory", hint="Correct inventory.file in the policy.")
         if not path.is_file():
             raise InventoryError(
                 f"inventory {path}: no such file", hint="Correct inventory.file in the policy, or write the file."

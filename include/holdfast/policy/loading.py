@@ -42,7 +42,7 @@ def load_policy(path: Path, variables: Mapping[str, str] | None = None) -> Polic
         reason = (error.strerror or "unreadable").lower() if isinstance(error, OSError) else "not UTF-8 text"
         raise PolicyError(f"policy {path}: {reason}", hint="Give the path of a policy file.") from error
     document = _parse(path, text)
-    expanded = _expand(path, document.data, os.environ if variables is None else variables)
+    expanded = _expand(path, document, os.environ if variables is None else variables)
     try:
         return Policy.model_validate(expanded)
     except ValidationError as error:
@@ -61,32 +61,38 @@ def _parse(path: Path, text: str) -> Document:
     return document
 
 
-def _expand(path: Path, data: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+def _expand(path: Path, document: Document, variables: Mapping[str, str]) -> dict[str, Any]:
     """Fill variables in the places of each environment, and make relative paths relative to the policy file."""
+    data: dict[str, Any] = document.data
     environments = data.get("environments")
     if not isinstance(environments, dict):
         return data
-    filled = {name: _fill(path, (str(name),), (), value, variables) for name, value in environments.items()}
-    return {**data, "environments": filled}
+
+    def fill(at: tuple[str, ...], value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill((*at, str(key)), item) for key, item in value.items()}
+        # Fields stand below "environments" and the environment's name.
+        return _filled(path, document, at, value, variables) if at[2:] in _EXPANDED else value
+
+    return {**data, "environments": fill(("environments",), environments)}
 
 
-def _fill(path: Path, at: tuple[str, ...], field: tuple[str, ...], value: Any, variables: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _fill(path, (*at, str(key)), (*field, str(key)), item, variables) for key, item in value.items()}
-    if field not in _EXPANDED or not isinstance(value, str):
+def _filled(path: Path, document: Document, at: tuple[str, ...], value: Any, variables: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
         return value
 
     def replaced(found: re.Match[str]) -> str:
         if found[1] not in variables:
-            where = ".".join(("environments", *at))
+            line = document.line(at)
             raise PolicyError(
-                f"policy {path}: {where}: the environment variable {found[1]} is not set",
+                f"policy {path}: {f'line {line}: ' if line else ''}{'.'.join(at)}: "
+                f"the environment variable {found[1]} is not set",
                 hint=f"Set {found[1]}, or write the place out in the policy.",
             )
         return variables[found[1]]
 
     text = _VARIABLE.sub(replaced, value)
-    is_path = field[-1].endswith(("file", "dir", "names_from"))
+    is_path = at[-1].endswith(("file", "dir", "names_from"))
     return str((path.parent / text).absolute()) if is_path and not Path(text).is_absolute() else text
 
 

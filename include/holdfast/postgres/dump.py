@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, UsageError
@@ -17,6 +17,9 @@ from holdfast.process.child import ChildFailed, Command, base_environment, strea
 
 ByteStream = Generator[bytes, None, None]
 """Bytes of a program; closing it ends the program."""
+
+Hearer = Callable[[str], None]
+"""Is told what a program said on stderr."""
 
 PLAIN = "custom"
 OUTER_ZSTD = "custom+zstd"
@@ -43,8 +46,10 @@ def plan_dump(client: Client) -> DumpPlan:
     return DumpPlan(client, OUTER_ZSTD, f"zstd:{_LEVEL} around the archive")
 
 
-def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot) -> ByteStream:
+def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot, *, hear: Hearer | None = None) -> ByteStream:
     """The database of the snapshot as a custom-format archive (within zstd as ``plan.format`` says).
+
+    ``hear`` gets what a pg_dump that succeeded has said, without secrets: it speaks only to warn.
 
     Raises DatabaseUnavailable where the connection broke or a table stayed locked, ToolError where pg_dump
     failed otherwise; either before the iteration ends.
@@ -60,7 +65,7 @@ def dump_stream(plan: DumpPlan, snapshot: ExportedSnapshot) -> ByteStream:
         f"--snapshot={snapshot.snapshot_id}",
         f"--lock-wait-timeout={BESIDE_SNAPSHOT_S * 1000}",
     )
-    pieces = _output(argv, snapshot.target)
+    pieces = _output(argv, snapshot.target, hear)
     yield from pieces if plan.format == PLAIN else compressed(pieces, _LEVEL)
 
 
@@ -89,13 +94,15 @@ def archive_pieces(format: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     raise UsageError(f"archive format {format!r}: not one of {PLAIN}, {OUTER_ZSTD}")
 
 
-def _output(argv: tuple[str, ...], target: Target) -> ByteStream:
+def _output(argv: tuple[str, ...], target: Target, hear: Hearer | None = None) -> ByteStream:
     environment = base_environment() | target.environment()
     with stream(Command(argv, environment, target.secrets)) as child:
         try:
             yield from child
         except ChildFailed as error:
             raise _explained(error, child.heard, target) from error
+        if hear is not None and child.stderr:
+            hear(child.stderr)
 
 
 def _explained(error: ChildFailed, heard: str, target: Target) -> HoldfastError:

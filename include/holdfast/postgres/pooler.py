@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import closing
 from enum import Enum
 
 from psycopg.pq import ExecStatus
@@ -43,7 +44,8 @@ def require_direct(target: Target) -> Pooling:
     with connect(target) as idle:
         pid = _server_pid(idle, target)
         is_pooled = pid != idle.info.backend_pid
-        with open_session(target) as busy:
+        # Closed and no more: at the end of its own context, psycopg would try to roll back what a pooler refused.
+        with closing(open_session(target)) as busy:
             for _ in range(_ROUNDS):
                 if _moves(idle, busy, pid, target):
                     raise UsageError(

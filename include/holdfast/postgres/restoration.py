@@ -49,6 +49,11 @@ def restore_pipe(
     return _verdict(finished, target, selection)
 
 
+def unnamed_file(folder: Path) -> int:
+    """A new file without a name on the file system of ``folder``; raises OSError as the system does."""
+    return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
 @contextlib.contextmanager
 def archive_file(pieces: Iterable[bytes], folder: Path) -> Iterator[int]:
     """An open file without a name, filled with ``pieces``: whatever kills us, nothing of it stays readable.
@@ -56,7 +61,7 @@ def archive_file(pieces: Iterable[bytes], folder: Path) -> Iterator[int]:
     ``folder`` says on which file system. Raises TransientError when that is full.
     """
     try:
-        archive = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        archive = unnamed_file(folder)
     except OSError as error:
         raise PermanentError(
             f"folder {folder}: cannot hold an unnamed file: {error.strerror}",

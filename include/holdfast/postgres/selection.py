@@ -70,6 +70,7 @@ def _find(tables: Mapping[int, TableName], wanted: Wanted) -> int:
 
     An unquoted name in mixed case may mean a table of exactly that case, or, as SQL reads it, another.
     """
+    wanted = wanted.as_listed()
     if wanted.is_quoted:
         found = [id for id, table in tables.items() if wanted.fits(table)]
     else:
@@ -81,8 +82,12 @@ def _find(tables: Mapping[int, TableName], wanted: Wanted) -> int:
             f"table {wanted.text}: not in this restore point",
             hint="Quoted names must be exact: 'public.\"User\"'.",
         )
-    candidates = ", ".join(sorted(str(tables[id]) for id in found))
-    raise UsageError(f"table {wanted.text}: several fit: {candidates}", hint="Name one of them exactly, as shown.")
+    candidates = sorted(str(tables[id]) for id in found)
+    if len(set(candidates)) < len(candidates):
+        hint = "A listing shows a line break as a space, so that these look alike: restore without --table."
+    else:
+        hint = "Name one of them exactly, as shown."
+    raise UsageError(f"table {wanted.text}: several fit: {', '.join(candidates)}", hint=hint)
 
 
 class _Graph:

@@ -25,6 +25,9 @@ _SETTINGS = """
 SELECT pg_catalog.set_config('TimeZone', 'UTC', false), pg_catalog.set_config('DateStyle', 'ISO', false),
        pg_catalog.set_config('IntervalStyle', 'postgres', false), pg_catalog.set_config('bytea_output', 'hex', false)
 """
+_MAY_SWITCH_OFF = """
+SELECT pg_catalog.has_parameter_privilege('event_triggers', 'SET'), pg_catalog.pg_backend_pid()
+"""
 
 
 class DatabaseMissing(DatabaseError):
@@ -96,6 +99,21 @@ def pinned(target: Target, session: Session) -> Target:
     info = session.info
     address = info.hostaddr if _is_address(info.hostaddr) else None
     return target.with_parameters(host=info.host or None, port=str(info.port), hostaddr=address)
+
+
+def without_login_triggers(target: Target, session: Session) -> Target:
+    """The target for sessions that fire no event trigger, where the server knows of that and the role may.
+
+    Triggers ON login (17 and later) may write rows or refuse the session. They fire before anything could be said in
+    a session, so that it takes another one to learn whether they can be switched off. A pooler would refuse the option.
+    """
+    if session.info.server_version < 170_000:
+        return target
+    with translated(target, "asking for event_triggers"):
+        row = session.execute(_MAY_SWITCH_OFF).fetchone()
+    if row != (True, session.info.backend_pid):
+        return target
+    return target.with_parameters(options=f"{target.get('options') or ''} -c event_triggers=off".lstrip())
 
 
 def translate(error: psycopg.Error, target: Target, doing: str) -> HoldfastError:

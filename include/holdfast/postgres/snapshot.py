@@ -135,7 +135,7 @@ def exported_snapshot(target: Target) -> Iterator[ExportedSnapshot]:
     anything else is done.
     """
     with connect(target) as session:
-        server = pinned(target, session)
+        server = without_login_triggers(pinned(target, session), session)
         with translated(server, "checking privileges"):
             require_readable(session, server)
         _prepare(session, server, BEFORE_SNAPSHOT_S)

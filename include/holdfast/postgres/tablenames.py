@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.errors import UsageError
 from holdfast.postgres.archive_list import Entry, Listing
@@ -32,6 +32,13 @@ class Wanted:
     schema_name: str | None
     name: str
     is_quoted: bool
+
+    def as_listed(self) -> Wanted:
+        """As a listing writes it, with a space for each line break."""
+        breaks = str.maketrans("\r\n", "  ")
+        return replace(
+            self, schema_name=self.schema_name and self.schema_name.translate(breaks), name=self.name.translate(breaks)
+        )
 
     def fits(self, table: TableName) -> bool:
         """Is it exactly this table?"""

@@ -12,7 +12,14 @@ from holdfast.manifest.model import SourceFacts
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import UNKNOWN, system_identifier
 from holdfast.postgres.locales import Locale, candidates
-from holdfast.postgres.session import DatabaseMissing, Session, connect, translate, translated
+from holdfast.postgres.session import (
+    DatabaseMissing,
+    Session,
+    connect,
+    translate,
+    translated,
+    without_login_triggers,
+)
 
 _MAINTENANCE = ("postgres", "template1", "defaultdb")
 _SHOWN = 20
@@ -85,7 +92,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found at a target; ``objects`` names the first of the ``object_count`` objects of users."""
+    """What was found at a target; ``objects`` names the first of the ``object_count`` objects of users.
+
+    ``target`` is the same as was given, for sessions that set off no login trigger where that may be had.
+    """
 
     target: Target
     exists: bool
@@ -106,10 +116,10 @@ def inspect(target: Target) -> Inspection:
     try:
         with connect(target) as session, translated(target, "looking for objects"):
             rows = session.execute(sql.SQL(_USER_OBJECTS).format(shown=sql.Literal(_SHOWN))).fetchall()
-            return _inspection(target, session, rows, exists=True)
+            return _inspection(without_login_triggers(target, session), session, rows, exists=True)
     except DatabaseMissing:
         with _maintenance_session(target) as session, translated(target, "looking at the server"):
-            return _inspection(target, session, [], exists=False)
+            return _inspection(without_login_triggers(target, session), session, [], exists=False)
 
 
 def require_fresh(inspection: Inspection, source: SourceFacts) -> None:

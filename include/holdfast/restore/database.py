@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import archive_of, dump_artifact
 from holdfast.restore.growth import watched_growth
 from holdfast.restore.report import RestoreReport
+from holdfast.restore.spool import spool_folder
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
@@ -68,15 +68,16 @@ def restore_database(
     count = jobs if jobs is not None else min(4, os.cpu_count() or 1)
     if count < 1:
         raise UsageError(f"jobs {count}: at least one is needed")
+    spool = None if count == 1 and not tables else spool_folder()
     manifest = environment.catalog.manifest(id, environment.verifier())
     _demand_whole(environment, id, manifest)
     environment.demand_identities()
     plan = _plan(environment, manifest, resolve(to, environment.connections))
     try:
-        if count == 1 and not tables:
+        if spool is None:
             outcome = _restore_streamed(environment, plan, progress)
         else:
-            outcome = _restore_spooled(environment, plan, count, tables, progress)
+            outcome = _restore_spooled(environment, plan, spool, count, tables, progress)
     except KeyboardInterrupt as error:
         error.add_note(_left(plan))
         raise
@@ -112,7 +113,7 @@ def _plan(environment: Environment, manifest: Manifest, target: Target) -> _Plan
     seen = inspect(target)
     require_fresh(seen, source)
     client = reader_for(manifest.database.client_version, server_major=seen.server_major)
-    return _Plan(manifest, target, client, seen)
+    return _Plan(manifest, seen.target, client, seen)
 
 
 def _make_ready(plan: _Plan) -> tuple[str, ...]:
@@ -166,8 +167,7 @@ def _restore_spooled(
     """Several jobs need a seekable archive: it exists only as an unlinked file that dies with this process."""
     started = time.monotonic()
     progress.begin("fetch", dump_artifact(plan.manifest).bytes)
-    folder = Path(tempfile.gettempdir())
-    with archive_file(archive_of(environment, plan.manifest, progress), folder) as file:
+    with archive_file(archive_of(environment, plan.manifest, progress), spool) as file:
         progress.end()
         fetched = time.monotonic()
         selection = _choose(plan, file, names) if names else None

@@ -52,7 +52,17 @@ def test_files_and_folders_are_private(tmp_path: Path) -> None:
         os.umask(old)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "up").rglob("*")}
     assert modes == {"store": 0o700, "a": 0o700, "b": 0o700, "c": 0o600}
-    assert stat.S_IMODE((tmp_path / "up").stat().st_mode) == 0o700
+
+
+def test_root_that_lies_nowhere_is_neither_empty_nor_made(tmp_path: Path) -> None:
+    """A disk is missing rather than every object."""
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "file").write_bytes(b"")
+    for root in (tmp_path / "link", tmp_path / "link/store", tmp_path / "file/store"):
+        for use in (keys_of, lambda store: store.get("a"), lambda store: store.put("a", [b"x"])):
+            with pytest.raises(UsageError, match=r"which is not there|is not a directory"):
+                use(LocalStore(root))
+    assert not (tmp_path / "disk").exists()
 
 
 def test_an_existing_root_keeps_its_mode(root: Path) -> None:

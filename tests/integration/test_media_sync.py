@@ -20,6 +20,7 @@ from holdfast.backup.media import SyncFacts, sync_media
 from holdfast.backup.media import sync as sync_module
 from holdfast.backup.media.sync import take_snapshot
 from holdfast.crypto import age
+from holdfast.crypto.keyfiles import new_keys
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
 from holdfast.media.directory_source import DirectorySource
@@ -384,3 +385,89 @@ def test_trusted_in_any_order(media_site: Site) -> None:
     assert len(environment.media_catalog.ids()) == 2
     assert environment.media_catalog.drafts() == {}
     assert media_site.run("media", "check", str(media_site.policy_file), "production").returncode == 0
+
+
+def test_new_recipient_has_everything_packed_again(media_site: Site, tmp_path: Path) -> None:
+    """Whoever is to read backups now could not open the old shards: what the source still has is stored anew."""
+    media = media_site.folder / "media"
+    for number in range(5):
+        (media / str(number)).write_bytes(os.urandom(9000))
+    settle()
+    sync(media_site)
+    new_keys(media_site.folder / "others")
+    for name in ("identity.txt", "recipient.txt"):
+        (media_site.folder / "others" / name).replace(media_site.keys / name)
+    facts = sync(media_site)
+    assert (facts.read_files, facts.new_files) == (5, 5)
+    assert "not encrypted to all recipients" in facts.notes[0]
+    restore_media(media_site.environment(), RestorePointId.parse(facts.snapshot), tmp_path / "back")
+    assert tree_of(tmp_path / "back") == tree_of(media)
+    assert sync(media_site).notes == ()
+
+
+def test_recipient_that_is_taken_away_has_nothing_packed_again(media_site: Site) -> None:
+    """Those who are left can read what stands."""
+    (media_site.folder / "media/file").write_bytes(b"content")
+    settle()
+    other = age.generate_identity().recipient()
+    recipients = media_site.keys / "recipient.txt"
+    own = recipients.read_text()
+    recipients.write_text(f"{own.strip()}\n{other}\n")
+    sync(media_site)
+    recipients.write_text(own)
+    assert sync(media_site).read_files == 0
+
+
+def test_empty_source_is_refused_though_no_snapshot_can_be_read(media_site: Site) -> None:
+    """Another signing key, or somebody who spoilt every manifest, must not make an empty source look like the first."""
+    file = media_site.folder / "media/file"
+    file.write_bytes(b"content")
+    sync(media_site)
+    file.unlink()
+    new_keys(media_site.folder / "others")
+    for name in ("signing.pem", "signing.pub"):
+        (media_site.folder / "others" / name).replace(media_site.keys / name)
+    with pytest.raises(PermanentError, match=r"it is empty, but there are snapshots of it"):
+        sync(media_site)
+
+
+def test_file_system_that_is_not_mounted_any_more_is_noticed(media_site: Site) -> None:
+    """Below the source: the walk would see an empty folder there and take all its files for deleted."""
+    media = media_site.folder / "media"
+    (media / "own").write_bytes(b"own")
+    mount = media / "mounted"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)], check=True)
+    try:
+        (mount / "file").write_bytes(b"content")
+        sync(media_site)
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    with pytest.raises(PermanentError, match=r"lie on 1 file systems, those of the last snapshot lay on 2"):
+        sync(media_site)
+    assert sync(media_site, force=True).files == 1
+    assert sync(media_site).files == 1
+
+
+def test_snapshot_of_a_clock_that_was_ahead_is_not_the_newest(media_site: Site, tmp_path: Path) -> None:
+    """Neither is it built upon, nor is it what "latest" means, once the clock is right again."""
+    file = media_site.folder / "media/file"
+    file.write_bytes(b"old")
+    ahead = datetime(2035, 1, 1, tzinfo=UTC)
+    sync_media(media_site.environment(), tier="media", opened_at=ahead, origin="ahead")
+    file.write_bytes(b"new words")
+    policy = (str(media_site.policy_file), "production")
+    media_site.run("media", "sync", *policy)
+    settle()
+    later = media_site.json("media", "sync", *policy)
+    assert later["read_files"] == 1  # once more, for it had been written just before the sync
+    assert media_site.json("media", "sync", *policy)["read_files"] == 0
+    media_site.run("media", "restore", *policy, "latest", "--to", str(tmp_path / "back"))
+    assert (tmp_path / "back/file").read_bytes() == b"new words"
+
+
+def test_snapshots_of_one_second_sort_as_they_were_taken(media_site: Site) -> None:
+    (media_site.folder / "media/file").write_bytes(b"content")
+    command = ("media", "sync", str(media_site.policy_file), "production")
+    taken = [media_site.json(*command)["snapshot"] for _ in range(4)]
+    assert taken == sorted(taken)

@@ -46,6 +46,27 @@ def test_malformed_connection_never_shows_itself(text: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("port", ["99999", "abc", "0", "-1"])
+def test_wrong_port_is_named(port: str) -> None:
+    """The field and what is wrong with it, in either form; not its text, which may be half a password."""
+    document = {"conn_type": "postgres", "host": "h", "port": port, "password": "hunter2"}
+    for text in (f"postgresql://u:hunter2@h:{port}/d", json.dumps(document)):
+        if port == "0" and text.startswith("{"):
+            document["port"] = "00"
+            text = json.dumps(document)
+        with pytest.raises(UsageError, match="connection shop_db: port is not a number from 1 to 65535") as caught:
+            parse_connection("shop_db", text)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_half_a_password_is_not_taken_for_a_port() -> None:
+    """Where a raw / or ? cuts it, the advice is to encode it."""
+    for text in ("postgresql://u:hun/ter2@h/d", "postgresql://u:hun?ter2@h/d"):
+        with pytest.raises(UsageError, match="neither a connection URI") as caught:
+            parse_connection("shop_db", text)
+        assert "hun" not in str(caught.value)
+
+
 def test_repr_hides_secrets() -> None:
     """A connection can be logged by accident without harm."""
     connection = parse_connection("x", "aws://key:hunter2hunter2@/?region_name=eu&token=tok-secret")

@@ -114,6 +114,15 @@ def test_unusable_addresses_are_refused_without_quoting_them(text: str) -> None:
     assert WORD not in said
 
 
+@pytest.mark.parametrize("text", ["postgresql://u:p@h:99999/d", "postgresql://u:p@h:abc/d", "host=h port=1,x"])
+def test_wrong_port_is_named(text: str) -> None:
+    """The field, and what it should be."""
+    with pytest.raises(UsageError, match="database address: port is not a number from 1 to 65535"):
+        Target.parse(text)
+    with pytest.raises(UsageError, match="connection c: port is not a number"):
+        Target.from_connection(Connection("c", "postgres", "h", 99999))
+
+
 def test_misspelt_parameter_is_named() -> None:
     """Where it is surely no part of a password."""
     with pytest.raises(UsageError, match="'sslmod'"):

@@ -18,6 +18,7 @@ from holdfast.catalog import write_signed
 from holdfast.environment import Environment
 from holdfast.errors import StoreError
 from holdfast.expire import ExpireReport, add_hold, expire
+from holdfast.expire.points import read_points
 from holdfast.retention.media import CHECKS_KEPT
 from holdfast.storage.local import LocalStore
 from holdfast.values.ids import RestorePointId
@@ -214,6 +215,79 @@ def test_snapshot_without_whole_successor_stays(environment: Environment) -> Non
     assert damaged not in environment.media_catalog.ids()
 
 
+def _paired(environment: Environment, day: int) -> RestorePointId:
+    """A restore point with its media snapshot, of one shard ``s<day>``."""
+    _snapshot(environment, day, f"s{day}", tier="nightly")
+    moment = _id(day, "nightly").opened_at
+    return store_point(environment.catalog, environment.signer(), moment, has_media=True)
+
+
+@pytest.mark.parametrize("loss", ["manifest", "signature", "listing", "shard", "cut shard", "another manifest"])
+def test_points_that_lost_their_media_do_not_push_out_the_whole_one(environment: Environment, loss: str) -> None:
+    """The newest whole one stays with its media, and so does the newest dump; what lies between goes."""
+    old, whole, between, newest = (_paired(environment, day) for day in (-60, -50, -45, -40))
+    keys, store = environment.keys, environment.store
+    for day, id in ((-45, between), (-40, newest)):
+        if loss in ("manifest", "signature", "listing"):
+            store.delete(
+                {"manifest": keys.media_manifest, "signature": keys.media_signature}.get(loss, keys.listing)(id)
+            )
+        elif loss == "another manifest":
+            for key in (keys.media_manifest(id), keys.media_signature(id), keys.listing(id)):
+                store.delete(key)
+            store_snapshot(environment, id, [f"s{day}", "more"])
+        else:
+            store.delete(keys.shard(f"s{day}"))
+            if loss == "cut shard":
+                store.put(keys.shard(f"s{day}"), [b"short"])
+    reasons = {decision.id: decision.reason for decision in expire(environment, now=LATER).kept}
+    assert set(reasons) == {whole, newest}
+    assert reasons[whole] == "newest verified restore point of the environment"
+    assert "its media are not whole" in reasons[newest]
+    assert "s-50" in _shards(environment)
+    assert whole in environment.media_catalog.ids() and old not in environment.media_catalog.ids()
+
+
+def test_without_any_point_whose_media_are_whole_nothing_goes(environment: Environment) -> None:
+    """Like where no dump is whole: what is left is all there is."""
+    for day in (-60, -50):
+        _paired(environment, day)
+        environment.store.delete(environment.keys.shard(f"s{day}"))
+    assert expire(environment, now=LATER).deleted == ()
+
+
+def test_media_of_the_newest_points_only_are_looked_at(environment: Environment) -> None:
+    """Thousands of old restore points cost no reading of their media, but for expiring the media themselves."""
+    for day in (-60, -50, -40):
+        _paired(environment, day)
+    counting = FailingStore(environment.store)
+    found = read_points(replace(environment, store=counting), environment.catalog.entries())
+    assert all(point.is_media_whole for point in found)
+    assert {call for call in counting.calls if "media/snapshots" in str(call) and "nightly" in str(call)} == {
+        call for call in counting.calls if str(_id(-40, "nightly")) in str(call) and "media/snapshots" in str(call)
+    }
+
+
+def test_snapshot_of_a_clock_years_ahead_does_not_let_the_real_ones_go(environment: Environment) -> None:
+    """Its id and its manifest lie alike; the store's clock says which came last."""
+    old, ahead, real = (_snapshot(environment, day, f"s{day}") for day in (-60, 3300, -1))
+    expire(environment, now=TODAY + timedelta(days=200))
+    assert environment.media_catalog.ids() == [real, ahead]
+    assert _shards(environment) == {"s3300", "s-1"}
+    assert old not in environment.media_catalog.ids()
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_cli_takes_the_ends_of_time(environment: Environment, site: Site, moment: str) -> None:
+    """Whatever else is asked, what is protected stays."""
+    _paired(environment, 0)
+    put_draft(environment, _id(-5), ["s"])
+    found = site.json("expire", str(site.policy_file), "production", "--now", moment)
+    assert [item["reason"] for item in found["kept"]] == ["newest verified restore point of the environment"]
+
+
 def test_old_check_records_go(environment: Environment, site: Site) -> None:
     """All but the newest, unless they are young."""
     ids = [_id(day) for day in range(-200, -200 + CHECKS_KEPT + 5)]
@@ -228,10 +302,10 @@ def test_old_check_records_go(environment: Environment, site: Site) -> None:
 def _fill(environment: Environment) -> None:
     """Something of every kind that expire deletes, and of every kind that it must not."""
     signer = environment.signer()
-    for day in (-50, 0):
-        store_point(environment.catalog, signer, _id(day, "nightly").opened_at)
-        _snapshot(environment, day, f"n{day}", "shared", tier="nightly")
     _snapshot(environment, -40, "m-40", "shared")
+    for day in (-50, 0):
+        _snapshot(environment, day, f"n{day}", "shared", tier="nightly")
+        store_point(environment.catalog, signer, _id(day, "nightly").opened_at, has_media=True)
     put_draft(environment, _id(-20), ["d"])
     environment.store.put(environment.keys.listing(_id(-10)), [b"half"])
     put_shard(environment, "loose")
@@ -297,3 +371,34 @@ def test_cli_shows_media(environment: Environment, site: Site) -> None:
     assert [item["id"] for item in found["media"]["shards_deleted"]] == ["a"]
     assert found["bytes_freed"] == found["media"]["bytes_freed"] > 48
     assert json.dumps(found["media"]["shards_left"]) == "null"
+
+
+@pytest.mark.parametrize(
+    ("loss", "fault"),
+    [
+        ("media_manifest", "its media snapshot is missing"),
+        ("media_signature", "the signature of its media snapshot is missing or cut"),
+        ("listing", "the listing of its media snapshot is missing"),
+    ],
+)
+def test_list_tells_what_a_listing_shows_of_lost_media(
+    environment: Environment, site: Site, loss: str, fault: str
+) -> None:
+    """Both lists mark the one that is broken, and only it."""
+    whole, broken = _paired(environment, -1), _paired(environment, 0)
+    environment.store.delete(getattr(environment.keys, loss)(broken))
+    found = site.json("list", str(site.policy_file), "production")["restore_points"]
+    assert [(point["id"], point["faults"]) for point in found] == [(str(whole), []), (str(broken), [fault])]
+    assert f"BROKEN: {fault}" in site.run("list", str(site.policy_file), "production").stdout.decode()
+    media = site.json("media", "list", str(site.policy_file), "production")["snapshots"]
+    assert [bool(each["faults"]) for each in media] == ([False] if loss == "media_manifest" else [False, True])
+    if loss == "listing":
+        assert media[1]["faults"] == ["its listing is missing"]
+
+
+def test_media_list_tells_a_cut_listing(environment: Environment, site: Site) -> None:
+    id = _snapshot(environment, 0, "s")
+    environment.store.delete(environment.keys.listing(id))
+    environment.store.put(environment.keys.listing(id), [b"cut"])
+    (found,) = site.json("media", "list", str(site.policy_file), "production")["snapshots"]
+    assert found["faults"] == ["its listing has 3 bytes instead of 48"]

@@ -145,7 +145,8 @@ def test_example_on_the_policy_page_is_one(tmp_path: Path) -> None:
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     """A directory, bytes of no encoding, nothing, too much."""
-    assert "no such file" in str(_refused(tmp_path))
+    assert "is a directory" in str(_refused(tmp_path))
+    assert "no such file" in str(_refused(tmp_path / "nowhere"))
     assert "no such file" in str(_refused(tmp_path / "nowhere.yaml"))
     path = tmp_path / "x.yaml"
     path.write_bytes(b"variables: \xff")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.errors import UsageError
 from holdfast.media.globs import Glob
@@ -19,6 +24,9 @@ FITS = [
     ("a/**/c", "a/b/b/c"),
     ("**/c", "c"),
     ("**/c", "a/b/c"),
+    ("**/**/c", "c"),
+    ("**a*b", "a/xab"),
+    ("a*b**c/*d*", "axb/b/c/xdx/e"),
     ("**.jpg", "a/b/c.jpg"),
     ("a/**", "a/b/c"),
     ("a*/", "ab/"),
@@ -70,3 +78,44 @@ def test_pattern_outside_is_refused(pattern: str) -> None:
     """Absolute paths and empty ones mean nothing in a snapshot."""
     with pytest.raises(UsageError, match="relative"):
         Glob.parse(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 12 + "*b", "**a" * 12 + "**b", "**/a*" * 12 + "b", "*a**" * 8 + "b"])
+def test_no_pattern_takes_long(pattern: str) -> None:
+    """Many stars before something that is not there: an answer at once, not after years."""
+    glob = Glob.parse(pattern)
+    started = time.monotonic()
+    assert not glob.fits(b"a" * 250)
+    assert not glob.fits(b"a/" * 1000 + b"a" * 255)
+    assert time.monotonic() - started < 5
+
+
+def plainly(pattern: str) -> re.Pattern[str]:
+    """What a pattern means, told in the simplest way, however long it takes."""
+    text, at_name, expression = pattern, True, ""
+    while text:
+        if text.startswith("**/"):
+            expression += "(?:.*/)?" if at_name else ".*/"
+            text, at_name = text[3:], True
+        elif text.startswith("**"):
+            expression += ".*"
+            text, at_name = text[2:], False
+        elif text.startswith("*"):
+            expression += "[^/]*"
+            text, at_name = text[1:], False
+        else:
+            expression += re.escape(text[0])
+            text, at_name = text[1:], text[0] == "/"
+    return re.compile(expression + "(?:/.*)?", re.DOTALL)
+
+
+@settings(max_examples=3000)
+@given(
+    parts=st.lists(st.sampled_from(["*", "**", "**/", "/", "a", "b", "ab"]), min_size=1, max_size=9),
+    path=st.text("ab/", max_size=14),
+)
+def test_quick_patterns_mean_what_plain_ones_do(parts: list[str], path: str) -> None:
+    """Never trying a star again loses no path."""
+    pattern = "".join(parts).strip("/")
+    if pattern:
+        assert Glob.parse(pattern).fits(path.encode()) == bool(plainly(pattern).fullmatch(path))

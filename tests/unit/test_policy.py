@@ -91,7 +91,11 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("s3://shop-backups/holdfast", "file:///srv/shop/storage", "inside the application's own"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/x/../app", "inside the application's own"),
         ("app: shop", "app: Shop!", "line 1: app"),
-        ("${KEYS}/identity.txt", "${NOWHERE}/identity.txt", "the environment variable NOWHERE is not set"),
+        (
+            "${KEYS}/identity.txt",
+            "${NOWHERE}/identity.txt",
+            "line 11: environments.production.keys.identity_file: the environment variable NOWHERE is not set",
+        ),
         ("app: shop", "app: shop\napp: other", "field 'app' stands twice"),
         ("app: shop", "app: [", "shop.yaml, line"),
         ("schedule: continuous", 'schedule: "0 1 * * *"', "tiers.wal.schedule"),

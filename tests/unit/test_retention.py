@@ -1,5 +1,6 @@
 """Retention keeps what may never be lost, whatever the clock says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -87,6 +88,28 @@ def test_point_dated_ahead_does_not_take_the_protection_of_the_real_newest() -> 
     now = START + timedelta(days=9000)
     kept = {d.id: d.keep for d in decide([ahead, _point(20), _point(5)], KEEP, now)}
     assert kept == {_id(1500): True, _id(20): True, _id(5): False}
+
+
+def test_point_whose_both_times_lie_ahead_does_not_take_it_either() -> None:
+    """Host and database on one machine, nine years ahead, then right again: the store knows which came last."""
+    ahead, *real = (
+        replace(_point(day), stored_at=START + timedelta(days=stored)) for day, stored in ((3300, 10), (5, 5), (20, 20))
+    )
+    kept = {d.id: d.keep for d in decide([ahead, *real], KEEP, START + timedelta(days=9000))}
+    assert kept == {_id(3300): True, _id(20): True, _id(5): False}
+
+
+def test_point_without_whole_media_is_not_the_newest_verified() -> None:
+    """Its dump is still the newest, and stays beside the one that is whole; without a whole one nothing goes."""
+    found = [_point(1), _point(2), *(replace(_point(day), is_media_whole=False) for day in (3, 4))]
+    now = START + timedelta(days=4000)
+    assert {d.id: d.keep for d in decide(found, KEEP, now)} == {
+        _id(1): False,
+        _id(2): True,
+        _id(3): False,
+        _id(4): True,
+    }
+    assert all(d.keep for d in decide(found[2:], KEEP, now))
 
 
 def test_orphan_needs_age_and_a_later_commit() -> None:

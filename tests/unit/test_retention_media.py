@@ -96,6 +96,7 @@ def test_invariants_hold_whatever_the_clock_says(
             assert decisions[max(snapshot.id for snapshot in kind)].keep
             assert decisions[max(kind, key=lambda snapshot: (snapshot.taken_at, snapshot.id)).id].keep
             assert decisions[max(kind, key=lambda snapshot: (snapshot.taken_at_least, snapshot.id)).id].keep
+            assert decisions[max(kind, key=lambda snapshot: (snapshot.stored_at, snapshot.id)).id].keep
     if not any(snapshot.is_whole for snapshot in found):
         assert all(decision.keep for decision in decisions.values())
 
@@ -139,6 +140,12 @@ def test_snapshot_dated_ahead_does_not_take_the_protection_of_the_real_newest() 
     assert _kept(found, day=9000) == {_id(20), _id(1500)}
 
 
+def test_snapshot_whose_both_times_lie_ahead_does_not_take_it_either() -> None:
+    """Nine years ahead in id and manifest, then the right clock again: the store knows which came last."""
+    found = [_snapshot(5), _snapshot(3300, stored=10), _snapshot(20), _snapshot(21)]
+    assert _kept(found, day=9000) == {_id(21), _id(3300)}
+
+
 def test_without_a_rule_media_snapshots_stay_for_ever() -> None:
     """No span in the policy, no deletion."""
     found = [_snapshot(0), _snapshot(1)]
@@ -162,9 +169,10 @@ def test_newest_and_young_check_records_stay(found: list[int]) -> None:
     """Neither count nor age alone lets one go."""
     checks = [_id(day) for day in found]
     due = expendable_checks(checks, START)
+    assert expendable_checks(checks, datetime.min.replace(tzinfo=UTC)) == []
     assert due == sorted(due)
     assert set(due) == {
         check
         for check in checks
-        if check.opened_at < START - CHECKS_KEPT_FOR and sum(other > check for other in checks) >= CHECKS_KEPT
+        if check.opened_at < CHECKS_KEPT_FOR.before(START) and sum(other > check for other in checks) >= CHECKS_KEPT
     }

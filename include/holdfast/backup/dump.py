@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from textwrap import shorten
 
 from holdfast.backup.artifacts import store_artifact
 from holdfast.backup.drafts import DumpDraft, read_draft, write_draft
@@ -19,13 +21,14 @@ from holdfast.errors import IntegrityError, SignatureError
 from holdfast.manifest.model import Artifact, DatabaseBackup, SourceFacts
 from holdfast.postgres.binaries import Client, client_for
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.dump import PLAIN, DumpPlan, dump_stream, globals_stream, plan_dump
+from holdfast.postgres.dump import PLAIN, DumpPlan, Hearer, dump_stream, globals_stream, plan_dump
 from holdfast.postgres.pooler import require_direct
 from holdfast.postgres.snapshot import ExportedSnapshot, exported_snapshot
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+_SHOWN = 1000
 
 
 def dump_database(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> StepFacts:
@@ -90,7 +93,7 @@ def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> D
             references = store_references(environment, id, snapshot, progress)
             progress.begin("dump")
             heard: list[str] = []
-            database = _database(environment, id, dump_stream(plan, snapshot, hear=heard.append), plan, progress)
+            database = _database(environment, id, plan, snapshot, progress, heard.append)
             facts = counting.result()
             progress.end(f"{len(facts.tables)} tables, {facts.rows} rows{_warnings(heard)}")
             duration = timedelta(seconds=time.monotonic() - started)
@@ -103,19 +106,30 @@ def _dump(environment: Environment, id: RestorePointId, progress: Progress) -> D
 
 
 def _database(
-    environment: Environment, id: RestorePointId, plan: DumpPlan, snapshot: ExportedSnapshot, progress: Progress
+    environment: Environment,
+    id: RestorePointId,
+    plan: DumpPlan,
+    snapshot: ExportedSnapshot,
+    progress: Progress,
+    hear: Hearer,
 ) -> Artifact:
     return store_artifact(
         environment,
         id,
         "database.dump.age" if plan.format == PLAIN else "database.dump.zst.age",
-        dump_stream(plan, snapshot),
+        dump_stream(plan, snapshot, hear=hear),
         content="database",
         format=plan.format,
         recipients=environment.recipients(),
         progress=progress,
         size_hint_bytes=snapshot.facts.database_bytes,
     )
+
+
+def _warnings(heard: Sequence[str]) -> str:
+    """What pg_dump had to say although it succeeded, each line once, ready to be appended."""
+    lines = dict.fromkeys(line.strip() for text in heard for line in text.splitlines() if line.strip())
+    return f"; pg_dump warned: {shorten(' / '.join(lines), _SHOWN, placeholder=' …')}" if lines else ""
 
 
 def _globals(environment: Environment, id: RestorePointId, client: Client, snapshot: ExportedSnapshot) -> Artifact:

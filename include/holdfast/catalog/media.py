@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -20,6 +21,7 @@ from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import SHARD_ENDING, EnvironmentKeys
 
 _READERS = 16
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,19 @@ class MediaCatalog:
         names = (stored.key[len(self.keys.media_snapshots) :] for stored in self.store.list(self.keys.media_snapshots))
         found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
         return sorted(id for id in found if id is not None)
+
+    def newest_first(self, now: datetime) -> list[RestorePointId]:
+        """Every committed snapshot, newest first; those of a clock that was ahead come last.
+
+        Otherwise one wrong clock would have what it took be the newest for years.
+        """
+        return sorted(self.ids(), key=lambda id: (id.opened_at <= now + _CLOCKS_DIFFER, id), reverse=True)
+
+    def next_moment(self, now: datetime) -> datetime:
+        """``now``, or later where an id of that second would not sort behind the newest one."""
+        newest = next(iter(self.newest_first(now)), None)
+        is_close = newest is not None and now - timedelta(seconds=1) < newest.opened_at <= now + _CLOCKS_DIFFER
+        return newest.opened_at + timedelta(seconds=1) if newest is not None and is_close else now
 
     def manifest(self, id: RestorePointId, verifier: Verifier) -> SnapshotManifest:
         """A committed snapshot's manifest, its signature checked.
@@ -97,8 +112,11 @@ class MediaCatalog:
         found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
         return sorted(id for id in found if id is not None)
 
-    def checks(self, verifier: Verifier) -> list[MediaCheck]:
-        """The results of checks, oldest first; one that is broken or not signed by us counts as not there."""
+    def checks(self, verifier: Verifier, now: datetime) -> list[MediaCheck]:
+        """The results of checks, oldest first; one that is broken or not signed by us counts as not there.
+
+        So does one of the future: what a clock that was ahead has called sound would stay so for years.
+        """
 
         def read(id: RestorePointId) -> MediaCheck | None:
             try:
@@ -107,7 +125,8 @@ class MediaCatalog:
                 return None
 
         with ThreadPoolExecutor(_READERS) as readers:
-            found = [check for check in readers.map(read, self.check_ids()) if check is not None]
+            read_checks = [check for check in readers.map(read, self.check_ids()) if check is not None]
+        found = [check for check in read_checks if check.finished_at <= now + _CLOCKS_DIFFER]
         return sorted(found, key=lambda check: check.finished_at)
 
     def _check(self, id: RestorePointId, verifier: Verifier) -> MediaCheck:

@@ -11,6 +11,10 @@ from holdfast.errors import PermanentError
 from holdfast.media.records import SnapshotManifest
 from holdfast.storage.protocol import StoredObject
 from holdfast.values.ids import RestorePointId
+from holdfast.values.keys import LISTING_ENDING
+
+type SnapshotObjects = Mapping[str, StoredObject]
+"""What stands of one snapshot, by what follows its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,31 @@ class MediaSummary:
 
 def media_summaries(catalog: MediaCatalog, verifier: Verifier) -> list[MediaSummary]:
     """Every committed snapshot, oldest first; one with a broken manifest is listed with its fault."""
-    stored = catalog.shards()
-    return [_summary(id, manifest, stored) for id, manifest in catalog.manifests(catalog.ids(), verifier)]
+    # In this order a snapshot that a sync commits meanwhile is not called broken.
+    ids = catalog.ids()
+    objects, shards = snapshot_objects(catalog), catalog.shards()
+    return [
+        _summary(id, manifest, objects.get(str(id), {}), shards) for id, manifest in catalog.manifests(ids, verifier)
+    ]
+
+
+def snapshot_objects(catalog: MediaCatalog) -> dict[str, dict[str, StoredObject]]:
+    """What stands of every snapshot, whether it is committed or not, by its id's text; from one listing."""
+    found: dict[str, dict[str, StoredObject]] = {}
+    prefix = catalog.keys.media_snapshots
+    for stored in catalog.store.list(prefix):
+        id, dot, ending = stored.key[len(prefix) :].partition(".")
+        found.setdefault(id, {})[dot + ending] = stored
+    return found
+
+
+def listing_faults(manifest: SnapshotManifest, stored: StoredObject | None) -> list[str]:
+    """Whether the listing of a snapshot is gone or has another size; with the reason."""
+    if stored is None:
+        return ["its listing is missing"]
+    if stored.size_bytes != manifest.listing.bytes:
+        return [f"its listing has {stored.size_bytes} bytes instead of {manifest.listing.bytes}"]
+    return []
 
 
 def shard_faults(manifest: SnapshotManifest, stored: Mapping[str, StoredObject]) -> list[str]:
@@ -54,7 +81,10 @@ def shard_faults(manifest: SnapshotManifest, stored: Mapping[str, StoredObject])
 
 
 def _summary(
-    id: RestorePointId, manifest: SnapshotManifest | PermanentError, stored: Mapping[str, StoredObject]
+    id: RestorePointId,
+    manifest: SnapshotManifest | PermanentError,
+    objects: SnapshotObjects,
+    shards: Mapping[str, StoredObject],
 ) -> MediaSummary:
     if isinstance(manifest, PermanentError):
         return MediaSummary(str(id), id.tier, id.opened_at.isoformat(), None, 0, 0, 0, 0, (manifest.message,))
@@ -67,5 +97,5 @@ def _summary(
         bytes=manifest.bytes,
         new_files=manifest.new_files,
         stored_bytes=manifest.stored_bytes,
-        faults=tuple(shard_faults(manifest, stored)),
+        faults=(*listing_faults(manifest, objects.get(LISTING_ENDING)), *shard_faults(manifest, shards)),
     )

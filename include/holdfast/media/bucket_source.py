@@ -34,6 +34,7 @@ class BucketSource:
     """Every object below a prefix. An empty one whose key ends in a slash stands for a directory."""
 
     readers = 16
+    file_systems = 1
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket

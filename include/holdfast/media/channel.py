@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 
 class Broken(Exception):
@@ -11,45 +12,58 @@ class Broken(Exception):
 
 
 class Channel[Item]:
-    """At most ``capacity`` items wait in it; ``put`` waits for room, ``get`` for an item."""
+    """Items wait in it while they weigh less than ``capacity`` together; ``put`` waits for room, ``get`` for an item.
 
-    def __init__(self, capacity: int) -> None:
+    Who waits for room is woken when half of it is free: waking somebody for every item would cost more than the item.
+    """
+
+    def __init__(self, capacity: int, weigh: Callable[[Item], int] = lambda item: 1) -> None:
         self._capacity = capacity
+        self._weigh = weigh
+        self._weight = 0
         self._items: deque[Item] = deque()
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._has_items = threading.Condition(lock)
+        self._has_room = threading.Condition(lock)
         self._is_closed = False
         self._is_broken = False
 
     def put(self, item: Item) -> None:
         """Add an item; raises Broken."""
-        with self._changed:
-            while len(self._items) >= self._capacity and not self._is_broken:
-                self._changed.wait(1.0)  # with a limit, so that Ctrl-C is seen
+        with self._has_room:
+            while self._weight >= self._capacity and not self._is_broken:
+                self._has_room.wait(1.0)  # with a limit, so that Ctrl-C is seen
             if self._is_broken:
                 raise Broken
             self._items.append(item)
-            self._changed.notify()
+            self._weight += self._weigh(item)
+            self._has_items.notify()
 
     def get(self) -> Item | None:
         """The next item, None once the channel is closed and empty; raises Broken."""
-        with self._changed:
+        with self._has_items:
             while not self._items and not self._is_closed and not self._is_broken:
-                self._changed.wait(1.0)
+                self._has_items.wait(1.0)
             if self._is_broken:
                 raise Broken
             if not self._items:
                 return None
-            self._changed.notify()
-            return self._items.popleft()
+            item = self._items.popleft()
+            before, half = self._weight, self._capacity // 2
+            self._weight -= self._weigh(item)
+            if self._weight <= half < before:
+                self._has_room.notify_all()
+            return item
 
     def close(self) -> None:
         """Nothing more will be put."""
-        with self._changed:
+        with self._has_items:
             self._is_closed = True
-            self._changed.notify_all()
+            self._has_items.notify_all()
 
     def break_off(self) -> None:
         """Make everybody stop who waits here or comes here."""
-        with self._changed:
+        with self._has_items:
             self._is_broken = True
-            self._changed.notify_all()
+            self._has_items.notify_all()
+            self._has_room.notify_all()

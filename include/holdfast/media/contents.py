@@ -34,6 +34,7 @@ class Contents:
         self._shards: list[str] = []
         self._numbers: dict[str, int] = {}
         self._large_sizes: set[int] = set()
+        self._has_seen = False
         self._base = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._base.execute(
             "CREATE TABLE contents (sha256 BLOB PRIMARY KEY, shard INTEGER, offset INTEGER, extents TEXT) WITHOUT ROWID"
@@ -60,6 +61,7 @@ class Contents:
             rows = list(self._rows([line]))
             with self._lock:
                 self._base.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", rows)
+                self._has_seen = True
                 self._base.executemany(
                     "INSERT OR REPLACE INTO seen VALUES (?, ?)",
                     [(_digest(line[: found.start()]), row[0]) for row in rows],
@@ -72,8 +74,8 @@ class Contents:
                 self._large_sizes.add(size)
             extents = None if content.extents is None else json.dumps(content.extents)
             row = (bytes.fromhex(content.sha256), self._number(content.shard), content.offset, extents)
-            self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", row)
-            return self._found(row[0]) or content
+            added = self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", row).rowcount
+            return content if added else self._found(row[0]) or content
 
     def may_hold(self, size: int) -> bool:
         """Whether some content of a large file has that size."""
@@ -86,6 +88,8 @@ class Contents:
 
     def find_seen(self, line: bytes) -> Content | None:
         """The content of a file whose source says of it just what it said when a dead sync read it."""
+        if not self._has_seen:
+            return None
         with self._lock:
             row = self._base.execute("SELECT sha256 FROM seen WHERE line = ?", (_digest(line),)).fetchone()
             return None if row is None else self._found(row[0])

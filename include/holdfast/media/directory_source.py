@@ -22,6 +22,7 @@ _SETTLED_NS = 2_500_000_000
 _SPARSE_BYTES = 256 * 1024
 _MOST_EXTENTS = 4096
 _MANY = 20_000
+_MARKS = ("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_uid", "st_gid", "st_nlink", "st_ino", "st_dev")
 _Look = tuple[bytes, os.stat_result | None, bytes | None]  # name, state (None: gone), a link's target
 
 
@@ -39,6 +40,11 @@ class DirectorySource:
     def url(self) -> str:
         """The root as a file URL."""
         return self._root.as_uri()
+
+    @property
+    def file_systems(self) -> int:
+        """How many held files in the last walk, the root's own counted always; see Source."""
+        return len(self._devices)
 
     def scan(self) -> Iterator[Found]:
         """Every path in bytewise order; see Source."""
@@ -172,6 +178,7 @@ class FileReader:
         self._file = file
         self._path = path
         self._describe = describe
+        self._last: tuple[tuple[int, ...], Found] | None = None
 
     def pieces(self, offset: int, length: int) -> Iterator[bytes]:
         """Part of the file; see Reader. Raises Unreadable."""
@@ -202,7 +209,11 @@ class FileReader:
 
     def now(self) -> Found:
         """The file's present state; see Reader."""
-        return self._describe(self._path, os.fstat(self._file))
+        status = os.fstat(self._file)
+        marks = tuple(getattr(status, name) for name in _MARKS)
+        if self._last is None or self._last[0] != marks:
+            self._last = (marks, self._describe(self._path, status))
+        return self._last[1]
 
     def close(self) -> None:
         """Close the file."""

@@ -103,6 +103,11 @@ def shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
+def printable(path: bytes) -> str:
+    """A path as a terminal is shown it: nothing in it moves the cursor or begins a line."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown(path))
+
+
 def path_of(line: bytes) -> bytes:
     """The path of a line alone."""
     return _bytes(json.loads(line), "path")

@@ -44,18 +44,41 @@ class Glob:
 
 def _translated(raw: bytes) -> tuple[bytes | None, bytes, bytes]:
     """(the path if there is no star, the beginning without a star, the regular expression)."""
-    expression, prefix, is_literal = b"", b"", True
+    # Runs between ``**``, each with what opens it, and in each the plain parts between ``*``.
+    runs: list[tuple[bytes, list[bytes]]] = [(b"", [b""])]
+    is_at_name = True
     for token in _TOKEN.findall(raw):
         if token == b"**/":
-            expression += rb"(?:.*/)?" if not expression or expression.endswith(b"/") else rb".*/"
+            runs.append((b"(?:.*?/)??" if is_at_name else b".*?/", [b""]))
+            is_at_name = True
         elif token == b"**":
-            expression += b".*"
+            runs.append((b".*?", [b""]))
+            is_at_name = False
         elif token == b"*":
-            expression += b"[^/]*"
+            runs[-1][1].append(b"")
+            is_at_name = False
         else:
             plain = token[1:] if token in (rb"\*", rb"\\") else token
-            expression += re.escape(plain)
-            prefix += plain if is_literal else b""
-            continue
-        is_literal = False
-    return (prefix if is_literal else None), prefix, expression
+            runs[-1][1][-1] += plain
+            is_at_name = plain.endswith(b"/")
+    prefix = runs[0][1][0]
+    is_literal = len(runs) == len(runs[0][1]) == 1
+    return (prefix if is_literal else None), prefix, _expression(runs)
+
+
+def _expression(runs: list[tuple[bytes, list[bytes]]]) -> bytes:
+    """The regular expression, in which no star is tried again once what follows it was found.
+
+    The first place where that fits will do: the next star takes at least whatever lies between it and a later one,
+    for within a run all stars stay in one name, and the next run begins with one that does not. Only the very last
+    star must end where the path does. So no pattern takes longer than a few times the square of a path's length.
+    """
+    expression = b""
+    for number, (opening, (first, *others)) in enumerate(runs):
+        is_last = number == len(runs) - 1
+        run = opening + re.escape(first)
+        for place, plain in enumerate(others):
+            star = b"[^/]*?" + re.escape(plain)
+            run += star if is_last and place == len(others) - 1 else b"(?>" + star + b")"
+        expression += run if is_last else b"(?>" + run + b")"
+    return expression

@@ -20,7 +20,8 @@ from holdfast.media.tarring import END, member_header, padding, sparse_header
 
 _PACKERS = 2
 _WAITING_TASKS = 64
-_WAITING_MEMBERS = 8
+_WAITING_BYTES = 24 << 20
+_LEAST_WEIGHT = 64 << 10  # what a member weighs besides its bytes
 _ZEROS = bytes(1 << 20)
 
 
@@ -62,8 +63,9 @@ class Packer:
         self._source, self._contents = source, contents
         self._store, self._keep, self._sizes = store, keep, sizes
         self._tasks: Channel[Task] = Channel(_WAITING_TASKS)
-        self._members: Channel[Member] = Channel(_WAITING_MEMBERS)
+        self._members: Channel[Member] = Channel(_WAITING_BYTES, lambda member: len(member.data) + _LEAST_WEIGHT)
         self._changed = threading.Condition()
+        self._awaited: Task | None = None
         self._failure: BaseException | None = None
         self._read_bytes = 0
         self.shards: dict[str, ShardUse] = {}
@@ -82,8 +84,10 @@ class Packer:
     def wait(self, task: Task) -> Outcome:
         """The outcome of a file; raises what any thread failed with."""
         with self._changed:
+            self._awaited = task
             while task.outcome is None and self._failure is None and self._is_alive():
                 self._changed.wait(0.5)
+            self._awaited = None
         if task.outcome is None:
             self._raise()
         if task.outcome is None:
@@ -151,7 +155,8 @@ class Packer:
         with self._changed:
             task.outcome = outcome
             self._read_bytes += outcome.found.size
-            self._changed.notify()
+            if task is self._awaited:  # to be woken for every other file would slow all threads
+                self._changed.notify()
 
     def _pack(self) -> None:
         member = self._members.get()

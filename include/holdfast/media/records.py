@@ -13,7 +13,7 @@ class ShardUse(Record):
     """One shard that a snapshot needs.
 
     ``bytes`` and ``sha256`` as stored (encrypted); ``data_bytes``: the files' bytes in it; ``wanted_bytes``: how many
-    of them this snapshot still wants.
+    of them this snapshot still wants; ``recipients``: who can open it.
     """
 
     id: str
@@ -21,6 +21,7 @@ class ShardUse(Record):
     sha256: str
     data_bytes: int
     wanted_bytes: int
+    recipients: tuple[str, ...] = ()
 
 
 class ListingFacts(Record):
@@ -65,6 +66,7 @@ class SnapshotManifest(Record):
     vanished: int
     unstable: int
     special: int
+    file_systems: int = 1
     recipients: tuple[str, ...]
     listing: ListingFacts
     shards: tuple[ShardUse, ...]

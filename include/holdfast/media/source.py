@@ -76,6 +76,11 @@ class Source(Protocol):
         ...
 
     @property
+    def file_systems(self) -> int:
+        """On how many file systems the files lay that the last walk saw; 1 for what is no directory."""
+        ...
+
+    @property
     def readers(self) -> int:
         """How many files are best read at once: few from a disk, many where each costs a round trip."""
         ...

@@ -14,7 +14,7 @@ from holdfast.errors import UsageError
 from holdfast.postgres.dialects import driver_names, is_url, libpq_url
 from holdfast.postgres.keywords import KEYWORDS, SECRET_KEYWORDS, UNPASSABLE, VARIABLES
 from holdfast.process.redaction import spellings
-from holdfast.values.connection import Connection, Connections
+from holdfast.values.connection import Connection, Connections, port_number
 
 _SCHEMES = ("postgres", "postgresql")
 
@@ -32,6 +32,8 @@ class Target:
         Source: PostgreSQL manual, "Connection Strings". Raises UsageError, never quoting the text.
         """
         given = _parsed(libpq_url(text))
+        if given is not None and not _has_spilt(given):
+            _demand_ports("database address", given.get("port", ""))
         if given is None or not _is_plausible(given):
             # Outside of the handler: libpq's own error quotes the text, and must not even be this one's context.
             raise UsageError(
@@ -62,6 +64,7 @@ class Target:
         }
         extra = {name: _as_text(value) for name, value in driver_names(connection.extra) if name in KEYWORDS}
         given = {name: str(value) for name, value in fields.items() if value not in (None, "")}
+        _demand_ports(f"connection {connection.conn_id}", given.get("port", ""))
         return cls._of({name: value for name, value in extra.items() if value} | given)
 
     @classmethod
@@ -176,6 +179,20 @@ def _is_plausible(parameters: Mapping[str, str]) -> bool:
     ports = parameters.get("port", "").split(",")
     hosts = parameters.get("host", "").split(",")
     return all(not port or port.isdecimal() for port in ports) and not any("@" in host[1:] for host in hosts)
+
+
+def _has_spilt(parameters: Mapping[str, str]) -> bool:
+    """Was a password cut at a bare @, / or ?: is what followed it, with the @ before the host, anywhere else?"""
+    return any("@" in value for name, value in parameters.items() if name not in {"user", *SECRET_KEYWORDS})
+
+
+def _demand_ports(what: str, ports: str) -> None:
+    """Raise UsageError for a port that is none, without the text that stands there, for it may be half a password."""
+    if any(port and port_number(port) is None for port in ports.split(",")):
+        raise UsageError(
+            f"{what}: port is not a number from 1 to 65535",
+            hint="Correct it; special characters in user name and password must be percent-encoded.",
+        )
 
 
 def _inherited(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:

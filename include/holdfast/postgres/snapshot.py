@@ -17,7 +17,7 @@ from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import read_facts
 from holdfast.postgres.lock_wait import BEFORE_SNAPSHOT_S, BESIDE_SNAPSHOT_S, waiting_for_locks
 from holdfast.postgres.preflight import Problem, preflight, require_readable
-from holdfast.postgres.session import Session, connect, pinned, translated
+from holdfast.postgres.session import Session, connect, pinned, translated, without_login_triggers
 from holdfast.postgres.tables import TableRef, count_rows, list_tables
 
 __all__ = ["Counting", "ExportedSnapshot", "Problem", "exported_snapshot", "preflight"]

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.errors import UsageError
@@ -14,6 +14,7 @@ from holdfast.errors import UsageError
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o700
+_PLACE_HINT = "Mount the disk that holds the store, or correct store.url."
 
 
 @contextmanager
@@ -22,21 +23,19 @@ def entered(root: Path, names: Sequence[str], *, create: bool = False) -> Iterat
 
     Below the root no symbolic link is followed: UsageError. Raises OSError as the system does.
     """
-    with ExitStack() as opened:
-
-        def keep(folder: int) -> int:
-            opened.callback(os.close, folder)
-            return folder
-
-        if create:
-            _make_root(root)
-        chain = [keep(_open_root(root))]
+    if create:
+        _make_root(root)
+    chain = [_open_root(root)]
+    try:
         for name in names:
             if create:
                 with suppress(FileExistsError):
                     os.mkdir(name, _MODE, dir_fd=chain[-1])
-            chain.append(keep(_open(name, _FOLDER, chain[-1])))
+            chain.append(_open(name, _FOLDER, chain[-1]))
         yield tuple(chain)
+    finally:
+        for folder in reversed(chain):
+            os.close(folder)
 
 
 def open_file(name: str, folder: int) -> int:
@@ -71,8 +70,23 @@ def prune(root: Path, names: Sequence[str]) -> None:
 def _open_root(root: Path) -> int:
     try:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except NotADirectoryError as error:
-        raise UsageError(f"{root} is not a directory") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _demand_place(root, error)
+        raise
+
+
+def _demand_place(root: Path, error: OSError | None = None) -> None:
+    """Raise UsageError where the way to the root leads nowhere: then a disk is missing, and not all backups."""
+    for folder in (*reversed(root.parents), root):
+        if not os.path.lexists(folder):
+            return
+        if not folder.exists():
+            reason = f"{folder} is a symbolic link to {folder.readlink()}, which is not there"
+        elif not folder.is_dir():
+            reason = f"{folder} is not a directory"
+        else:
+            continue
+        raise UsageError(reason, hint=_PLACE_HINT) from error
 
 
 def _open(name: str, flags: int, folder: int) -> int:
@@ -94,6 +108,7 @@ def _is_link(name: str, folder: int) -> bool:
 def _make_root(root: Path) -> None:
     """Make the root and what it lacks above itself, each entry durable in its parent."""
     missing = []
+    _demand_place(root)
     while not root.is_dir():
         missing.append(root)
         root = root.parent

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from holdfast.errors import UsageError
-from holdfast.values.connection import Connection
+from holdfast.values.connection import Connection, port_number
 
 _SCHEMES = {"postgresql": "postgres", "postgres+psycopg": "postgres"}
 
@@ -46,6 +46,26 @@ def parse_connection(conn_id: str, text: str) -> Connection:
         ) from None
 
 
+def _port(conn_id: str, url: SplitResult) -> int | None:
+    try:
+        port = url.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        if "@" in url.query:
+            raise ValueError("a raw '?' in the password")
+        raise _wrong_port(conn_id)
+    return port
+
+
+def _wrong_port(conn_id: str) -> UsageError:
+    """Without the text that stands there: where something is not percent-encoded, it may be half a password."""
+    return UsageError(
+        f"connection {conn_id}: port is not a number from 1 to 65535",
+        hint="Correct it; special characters in user name and password must be percent-encoded.",
+    )
+
+
 def _from_json(conn_id: str, text: str) -> Connection:
     data: dict[str, Any] = json.loads(text)
     known = {"conn_type", "host", "login", "password", "schema", "port", "extra", "description", "uri"}
@@ -54,13 +74,15 @@ def _from_json(conn_id: str, text: str) -> Connection:
     extra = data.get("extra") or {}
     if isinstance(extra, str):
         extra = json.loads(extra)
-    port = data.get("port")
+    port = data.get("port") or None
+    if port is not None and port_number(port) is None:
+        raise _wrong_port(conn_id)
     kind = str(data["conn_type"])
     return Connection(
         conn_id,
         _SCHEMES.get(kind, kind),
         host=data.get("host") or None,
-        port=int(port) if port else None,
+        port=None if port is None else port_number(port),
         login=data.get("login") or None,
         password=data.get("password") or None,
         schema=data.get("schema") or None,
@@ -79,7 +101,7 @@ def _from_uri(conn_id: str, text: str) -> Connection:
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     extra: dict[str, object] = json.loads(query["__extra__"]) if "__extra__" in query else dict(query)
     host = url.netloc.rpartition("@")[2]
-    port = url.port if not host.endswith(":") else None
+    port = _port(conn_id, url) if not host.endswith(":") else None
     if port is not None:
         host = host.rpartition(":")[0]
     return Connection(

@@ -21,6 +21,13 @@ class Connection:
     extra: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
+def port_number(written: object) -> int | None:
+    """The port that a number or text stands for; None where it is none from 1 to 65535."""
+    text = str(written)
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+    return number if 0 < number < 65_536 else None
+
+
 class Connections(Protocol):
     """Looks connections up by id."""
 

@@ -43,7 +43,7 @@ class Loose:
 def newest_parent(environment: Environment, notes: list[str]) -> Parent | None:
     """The newest snapshot that can be built upon; None at the first sync. Those that cannot are told in ``notes``."""
     catalog = environment.media_catalog
-    for id in reversed(catalog.ids()):
+    for id in catalog.newest_first(environment.clock()):
         try:
             manifest = catalog.manifest(id, environment.verifier())
             parent = Parent(manifest, environment.keys.listing(id), environment)

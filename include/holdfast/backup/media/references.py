@@ -12,7 +12,7 @@ from holdfast.crypto import age
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError
 from holdfast.manifest.model import Artifact, MediaReferences
-from holdfast.media.entries import parse
+from holdfast.media.entries import parse, printable, shown
 from holdfast.media.listing import read_blocks
 from holdfast.media.records import SnapshotManifest
 from holdfast.storage.tally import Tally
@@ -30,36 +30,65 @@ def compare(environment: Environment, dumped: DumpDraft, snapshot: SnapshotManif
     artifact = next((artifact for artifact in dumped.artifacts if artifact.content == "references"), None)
     if artifact is None:
         return None
-    id = RestorePointId.parse(dumped.id)
-    wanted = set(_references(environment, id, artifact))
-    total = len(wanted)
-    unreferenced: list[str] = []
-    unreferenced_count = 0
-    lost: list[str] = []
-    for path, kind in _paths(environment, snapshot):
-        if kind == "vanished" and path in wanted:
-            lost.append(path.decode(errors="backslashreplace"))
-        elif kind in ("file", "link"):
-            if path in wanted:
-                wanted.discard(path)
-            elif kind == "file":
-                unreferenced_count += 1
-                if len(unreferenced) < _RECORDED:
-                    unreferenced.append(path.decode(errors="backslashreplace"))
-    if lost:
+    found = _Comparison()
+    references = _references(environment, RestorePointId.parse(dumped.id), artifact)
+    for path, kind in beside(references, _paths(environment, snapshot)):
+        found.add(path, kind)
+    if found.lost:
         raise IntegrityError(
-            f"media snapshot {environment.title}/{snapshot.id}: {len(lost)} files that the database refers to "
-            f"vanished while they were read: {', '.join(lost[:_SHOWN])}",
+            f"media snapshot {environment.title}/{snapshot.id}: {len(found.lost)} files that the database refers to "
+            f"vanished while they were read: {', '.join(map(printable, found.lost[:_SHOWN]))}",
             hint="Start a new backup: its dump and its media snapshot may agree again.",
         )
-    missing = sorted(wanted)
-    return MediaReferences(
-        total=total,
-        missing=len(missing),
-        missing_paths=tuple(path.decode(errors="backslashreplace") for path in missing[:_RECORDED]),
-        unreferenced=unreferenced_count,
-        unreferenced_paths=tuple(unreferenced),
-    )
+    return found.result()
+
+
+class _Comparison:
+    """Counts, and the first paths of each kind."""
+
+    def __init__(self) -> None:
+        self.lost: list[bytes] = []
+        self._total = 0
+        self._counts = {"missing": 0, "unreferenced": 0}
+        self._paths: dict[str, list[bytes]] = {"missing": [], "unreferenced": []}
+
+    def add(self, path: bytes, kind: str) -> None:
+        """One path: "both", "missing", "unreferenced", or "lost" (referred to, and vanished during the walk)."""
+        self._total += kind != "unreferenced"
+        if kind == "lost":
+            self.lost.append(path)
+        elif kind != "both":
+            self._counts[kind] += 1
+            if len(self._paths[kind]) < _RECORDED:
+                self._paths[kind].append(path)
+
+    def result(self) -> MediaReferences:
+        """What the manifest records."""
+        return MediaReferences(
+            total=self._total,
+            missing=self._counts["missing"],
+            missing_paths=tuple(map(shown, self._paths["missing"])),
+            unreferenced=self._counts["unreferenced"],
+            unreferenced_paths=tuple(map(shown, self._paths["unreferenced"])),
+        )
+
+
+def beside(references: Iterable[bytes], paths: Iterable[tuple[bytes, str]]) -> Iterator[tuple[bytes, str]]:
+    """Each reference and each file with what it is, as _Comparison takes it; both come sorted, so none is kept."""
+    wanted = iter(references)
+    reference = next(wanted, None)
+    for path, kind in paths:
+        while reference is not None and reference < path:
+            yield reference, "missing"
+            reference = next(wanted, None)
+        if reference == path and kind in ("file", "link", "vanished"):
+            yield path, "lost" if kind == "vanished" else "both"
+            reference = next(wanted, None)
+        elif kind == "file":
+            yield path, "unreferenced"
+    while reference is not None:
+        yield reference, "missing"
+        reference = next(wanted, None)
 
 
 def _references(environment: Environment, id: RestorePointId, artifact: Artifact) -> Iterator[bytes]:

@@ -10,12 +10,13 @@ from datetime import datetime
 import holdfast
 from holdfast.backup.drafts import OpenDraft, write_draft
 from holdfast.backup.media.facts import SyncFacts
-from holdfast.backup.media.losses import Losses
+from holdfast.backup.media.losses import Losses, is_closed
 from holdfast.backup.media.parent import loose_shards, newest_parent
+from holdfast.backup.media.plausibility import demand_plausible, demand_readable
 from holdfast.catalog import write_signed
 from holdfast.crypto import age
 from holdfast.environment import Environment
-from holdfast.errors import HoldfastError, ObjectExists, PermanentError, StoreError, UsageError
+from holdfast.errors import HoldfastError, ObjectExists, StoreError, UsageError
 from holdfast.media.contents import Contents
 from holdfast.media.damage import damaged_contents
 from holdfast.media.listing import ListingWriter
@@ -31,7 +32,6 @@ from holdfast.values.keys import LISTING_ENDING
 
 _SILENT = Silent()
 _OPEN = "open.json"
-_SHOWN = 10
 
 
 def sync_media(
@@ -96,13 +96,21 @@ class _Sync:
         self._started_at = environment.clock()
         stored = environment.media_catalog.shards()
         self._parent = newest_parent(environment, self.notes)
+        self._has_unread = self._parent is None and bool(self.notes)
         shards = self._parent.manifest.shards if self._parent else ()
-        self._losses = Losses(shards, stored, _damage(environment))
+        self._recipients = tuple(str(recipient) for recipient in environment.recipients())
+        self._losses = Losses(shards, stored, _damage(environment), self._recipients)
         if self._losses.missing:
             self.notes.append(f"{len(self._losses.missing)} shards are missing or cut: their files are packed again")
+        if self._losses.closed:
+            self.notes.append(
+                f"{len(self._losses.closed)} shards are not encrypted to all recipients: their files are packed again"
+            )
         self._uses = {shard.id: shard for shard in shards}
         self._contents = Contents(self._losses)
         for loose in loose_shards(environment, stored):
+            if is_closed(loose.use, self._recipients):
+                continue
             self._uses[loose.use.id] = loose.use
             self._contents.add_seen(loose.lines)
         self._packer = Packer(source, self._contents, self._store_shard, self._keep_shard, sizes)
@@ -136,21 +144,10 @@ class _Sync:
     def _checked(self, lines: Iterator[bytes], counts: Counts, *, force: bool) -> Iterator[bytes]:
         """The lines, ending in an error where they must not become a snapshot."""
         yield from lines
-        if counts.faults:
-            shown = "; ".join(
-                f"{path.decode(errors='backslashreplace')}: {why}" for path, why in counts.faults[:_SHOWN]
-            )
-            more = f"; and {len(counts.faults) - _SHOWN} more" if len(counts.faults) > _SHOWN else ""
-            raise PermanentError(
-                f"media source {self._source.url}: {len(counts.faults)} paths cannot be read: {shown}{more}",
-                hint="Give the user that runs this the right to read them, or mend the disk; then run again.",
-            )
-        had_files = self._parent.manifest.files if self._parent else 0
-        if had_files and not counts.files and not force:
-            raise PermanentError(
-                f"media source {self._source.url}: it is empty, but the last snapshot holds {had_files} files",
-                hint="Is its file system mounted? If it is right so, sync once with --force.",
-            )
+        demand_readable(self._source, counts)
+        if not force:
+            parent = self._parent.manifest if self._parent else None
+            demand_plausible(self._source, counts, parent, has_unread=self._has_unread)
 
     def _store_listing(self, lines: Iterator[bytes]) -> ListingFacts:
         key = self._environment.keys.listing(self._id)
@@ -169,7 +166,7 @@ class _Sync:
 
     def _keep_shard(self, use: ShardUse, lines: list[bytes]) -> None:
         """Leave word of a stored shard, so that it is used again if this sync dies. In the packer's threads."""
-        environment = self._environment
+        environment, use = self._environment, self._sealed(use)
         plaintext = ListingWriter().frames([use.model_dump_json().encode(), *lines])
         document = b"".join(age.encrypt(plaintext, environment.listing_recipients()))
         write_signed(
@@ -182,7 +179,7 @@ class _Sync:
 
     def _manifest(self, counts: Counts, listing: ListingFacts) -> SnapshotManifest:
         added = self._packer.shards
-        uses = {**self._uses, **added}
+        uses = {**self._uses, **{id: self._sealed(use) for id, use in added.items()}}
         return SnapshotManifest(
             id=str(self._id),
             app=self._environment.app,
@@ -203,13 +200,17 @@ class _Sync:
             vanished=counts.vanished,
             unstable=counts.unstable,
             special=counts.special,
-            recipients=tuple(str(recipient) for recipient in self._environment.recipients()),
+            file_systems=self._source.file_systems,
+            recipients=self._recipients,
             listing=listing,
             shards=tuple(
                 uses[shard].model_copy(update={"wanted_bytes": min(wanted, uses[shard].data_bytes)})
                 for shard, wanted in sorted(counts.wanted_bytes.items())
             ),
         )
+
+    def _sealed(self, use: ShardUse) -> ShardUse:
+        return use.model_copy(update={"recipients": self._recipients})
 
     def _commit(self, manifest: SnapshotManifest) -> None:
         """Write the manifest, once every shard was seen to stand: an expire may have run beside this sync."""
@@ -248,7 +249,7 @@ def _source(environment: Environment) -> Source:
 
 def _damage(environment: Environment) -> Callable[[str, str], bool] | None:
     """Tells contents that checks found damaged; None where there are none."""
-    damage = damaged_contents(environment.media_catalog.checks(environment.verifier()))
+    damage = damaged_contents(environment.media_catalog.checks(environment.verifier(), environment.clock()))
     return damage.covers if damage else None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.verify import MediaCheckReport
 
 _SHOWN = 50
+_IN_MEMORY_BYTES = 1 << 20
 _LATEST = "latest"
 
 
@@ -43,7 +45,7 @@ def media_sync(policy: Path, environment: str, force: bool, as_json: bool) -> No
     facts = sync_media(
         place,
         tier="media",
-        opened_at=place.clock(),
+        opened_at=place.media_catalog.next_moment(place.clock()),
         origin=secrets.token_hex(8),
         force=force,
         progress=reporter(),
@@ -105,25 +107,28 @@ def media_check(policy: Path, environment: str, fraction: float, as_json: bool) 
 @media_command.command("restore")
 @environment_arguments
 @click.argument("snapshot")
-@click.option("--to", "to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Made if missing.")
+@click.option("--to", "to", required=True, type=click.Path(), metavar="DIR", help="Made if missing.")
 @click.option(
     "--path", "paths", multiple=True, metavar="GLOB", help="Only this; may be given again. *, ** are patterns."
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that differ; without it they are left and named.")
 @json_option
 def media_restore(
-    policy: Path, environment: str, snapshot: str, to: Path, paths: tuple[str, ...], overwrite: bool, as_json: bool
+    policy: Path, environment: str, snapshot: str, to: str, paths: tuple[str, ...], overwrite: bool, as_json: bool
 ) -> None:
     """Restore media snapshot SNAPSHOT (its id, a restore point's, or `latest`) below DIR.
 
     Each file's SHA-256 is checked before it gets its name. Files that are there already are left: run it again
     to go on after an interruption.
     """
+    from holdfast.errors import UsageError
     from holdfast.restore import restore_media
 
+    if not to:
+        raise UsageError("--to: it is empty", hint="Write --to . for the folder that you are in.")
     place = opened(policy, environment)
     report = restore_media(
-        place, _named(place, snapshot), to.absolute(), globs=paths, overwrite=overwrite, progress=reporter()
+        place, _named(place, snapshot), Path(to).absolute(), globs=paths, overwrite=overwrite, progress=reporter()
     )
     if as_json:
         emit(report.as_json())
@@ -148,12 +153,16 @@ def media_diff(policy: Path, environment: str, snapshot_a: str, snapshot_b: str,
     ids = [_named(place, text) for text in (snapshot_a, snapshot_b)]
     (_, older), (_, newer) = (catalog.listing(id, verifier, identities) for id in ids)
     if as_json:
-        # A pass for each kind: so a million differences need no memory.
-        click.echo(json.dumps({"older": str(ids[0]), "newer": str(ids[1])})[:-1], nl=False)
-        for kind in KINDS:
-            click.echo(f', "{kind}": ', nl=False)
-            _emit_list(shown(found.path) for found in differences(older, newer) if found.kind == kind)
-        click.echo("}")
+        with ExitStack() as opened_files:
+            # Nothing is printed before both listings were read to their ends: stdout holds one object, or an error.
+            found_paths = {kind: opened_files.enter_context(_JsonList()) for kind in KINDS}
+            for found in differences(older, newer):
+                found_paths[found.kind].add(shown(found.path))
+            click.echo(json.dumps({"older": str(ids[0]), "newer": str(ids[1])})[:-1], nl=False)
+            for kind, paths in found_paths.items():
+                click.echo(f', "{kind}": ', nl=False)
+                paths.print()
+            click.echo("}")
         return
     counts = dict.fromkeys(KINDS, 0)
     signs = {"added": "+", "changed": "~", "removed": "-"}
@@ -169,21 +178,39 @@ def _named(place: Environment, text: str) -> RestorePointId:
 
     if text != _LATEST:
         return RestorePointId.parse(text)
-    ids = place.media_catalog.ids()
+    ids = place.media_catalog.newest_first(place.clock())
     if not ids:
         raise ObjectMissing(
             f"media snapshots of {place.title}: there are none in {place.store.url}",
             hint="`holdfast media sync POLICY ENV` takes one.",
         )
-    return ids[-1]
+    return ids[0]
 
 
-def _emit_list(texts: Iterable[str]) -> None:
-    separator = "["
-    for text in texts:
-        click.echo(separator + json.dumps(text, ensure_ascii=False), nl=False)
-        separator = ", "
-    click.echo("]" if separator == ", " else "[]", nl=False)
+class _JsonList:
+    """A list of texts on its way to stdout: a million of them lie in a file without a name, not in memory."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
+        self._separator = "["
+
+    def __enter__(self) -> _JsonList:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._file.close()
+
+    def add(self, text: str) -> None:
+        """Append one."""
+        self._file.write((self._separator + json.dumps(text, ensure_ascii=False)).encode())
+        self._separator = ", "
+
+    def print(self) -> None:
+        """Print them all."""
+        self._file.seek(0)
+        while piece := self._file.read(_IN_MEMORY_BYTES):
+            click.echo(piece, nl=False)
+        click.echo("]" if self._separator == ", " else "[]", nl=False)
 
 
 def _summary(summary: MediaSummary) -> str:
@@ -211,12 +238,30 @@ def _show_check(report: MediaCheckReport) -> None:
             click.echo(f"damaged: shard {shard}", err=True)
     if report.damaged_shards:
         click.echo("hint: the next `holdfast media sync` packs again what the source still has.", err=True)
-    how = "every file's hash compared" if report.decrypted else "hashes of the encrypted shards compared"
-    verdict = "intact" if report.ok else f"{figures.count(report.damaged_files)} files damaged"
+    if report.shards_checked == 0:
+        how = "nothing was compared"
+    elif report.decrypted:
+        how = "every file's hash compared" if report.ok else "the hashes of these files compared"
+    else:
+        how = "hashes of the encrypted shards compared"
     click.echo(
-        f"media: {verdict}; {report.shards_checked} of {report.shards} shards, {figures.count(report.files_checked)} "
-        f"files, {figures.size(report.bytes)} read, {how}, {figures.seconds(report.seconds)}"
+        f"media: {_verdict(report)}; {report.shards_checked} of {report.shards} shards, "
+        f"{figures.count(report.files_checked)} files, {figures.size(report.bytes)} read, {how}, "
+        f"{figures.seconds(report.seconds)}"
     )
+
+
+def _verdict(report: MediaCheckReport) -> str:
+    if report.ok:
+        return "intact" if report.shards_checked else "no shards to check"
+    found = []
+    if report.damaged_files:
+        found.append(f"{figures.count(report.damaged_files)} files damaged")
+    if report.damaged_shards:
+        found.append(f"{figures.count(len(report.damaged_shards))} shards damaged or not decryptable")
+    if report.faults:
+        found.append(f"{figures.count(len(report.faults))} errors, see above")
+    return f"NOT intact: {', '.join(found)}"
 
 
 def _show_restore(report: MediaRestoreReport) -> None:
@@ -227,10 +272,17 @@ def _show_restore(report: MediaRestoreReport) -> None:
     if report.fault_count > _SHOWN:
         click.echo(f"… and {figures.count(report.fault_count - _SHOWN)} more; --json names more of them", err=True)
     skipped = f", {figures.count(report.skipped)} were there already" if report.skipped else ""
-    failed = f", {figures.count(report.fault_count)} NOT restored" if report.fault_count else ""
+    compared = ", every SHA-256 as recorded" if report.files or report.skipped else ""
+    if report.fault_count:
+        did = "restored in part" if report.files or report.skipped else "NOT restored:"
+        compared = (
+            f"{compared and ', the SHA-256 of each as recorded'}, {figures.count(report.fault_count)} NOT restored"
+        )
+    else:
+        did = "restored"
     click.echo(
-        f"restored {report.snapshot} into {report.target}: {figures.count(report.files)} files, "
-        f"{figures.size(report.bytes)}{skipped}{failed}, every SHA-256 as recorded, {figures.seconds(report.seconds)}"
+        f"{did} {report.snapshot} into {_one_line(report.target)}: {figures.count(report.files)} files, "
+        f"{figures.size(report.bytes)}{skipped}{compared}, {figures.seconds(report.seconds)}"
     )
 
 
@@ -238,4 +290,8 @@ def _printable(path: bytes) -> str:
     """A path on one line: nothing in a file's name may steer the terminal."""
     from holdfast.media.entries import shown
 
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown(path))
+    return _one_line(shown(path))
+
+
+def _one_line(text: str) -> str:
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -56,7 +56,8 @@ def verify_command(policy: Path, environment: str, id: str, as_json: bool) -> No
         emit(report.as_json())
     elif report.ok:
         how = "decrypted and listed" if report.decrypted else "size and hash only: no identity_file in the policy"
-        click.echo(f"restore point {report.id}: intact, {figures.size(report.bytes)} read, {how}")
+        notes = "".join(f"; {note}" for note in report.notes)
+        click.echo(f"restore point {report.id}: intact, {figures.size(report.bytes)} read, {how}{notes}")
     for fault in report.faults:
         click.echo(f"holdfast: error: restore point {report.id}: {fault}", err=True)
     if not report.ok:

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from holdfast.catalog import Catalog, write_signed
 from holdfast.crypto.signing import Signer
-from holdfast.manifest.model import Artifact, DatabaseBackup, Manifest, SourceFacts, Table, Verification
+from holdfast.manifest.model import Artifact, DatabaseBackup, Manifest, MediaFacts, SourceFacts, Table, Verification
 from holdfast.values.ids import RestorePointId
 
 CONTENT = b"x" * 64
 
 
-def make_manifest(id: RestorePointId) -> Manifest:
+def make_manifest(id: RestorePointId, media: MediaFacts | None = None) -> Manifest:
     """A manifest of one table of 42 rows, whose only artifact holds ``CONTENT``."""
     source = SourceFacts(
         server_version="18.6",
@@ -58,16 +58,34 @@ def make_manifest(id: RestorePointId) -> Manifest:
             finished_at=id.opened_at + timedelta(seconds=1),
             source=source,
         ),
+        media=media,
         verification=Verification(
             verified_at=id.opened_at, decrypted=True, listed_tables=1, archive_format="1.16", seconds=0.1
         ),
     )
 
 
-def store_point(catalog: Catalog, signer: Signer, opened_at: datetime, tier: str = "nightly") -> RestorePointId:
-    """Commit one restore point as a backup would."""
+def media_of(catalog: Catalog, id: RestorePointId) -> MediaFacts:
+    """What a restore point's manifest says of the media snapshot of the same id, which must stand."""
+    return MediaFacts(
+        snapshot=str(id),
+        manifest_sha256=hashlib.sha256(catalog.store.get(catalog.keys.media_manifest(id))).hexdigest(),
+        started_at=id.opened_at,
+        finished_at=id.opened_at,
+        files=1,
+        bytes=1,
+        vanished=0,
+        unstable=0,
+        references=None,
+    )
+
+
+def store_point(
+    catalog: Catalog, signer: Signer, opened_at: datetime, tier: str = "nightly", *, has_media: bool = False
+) -> RestorePointId:
+    """Commit one restore point as a backup would; with ``has_media``, its media snapshot must stand already."""
     id = RestorePointId.make(opened_at, tier, f"{tier} {opened_at}")
-    manifest = make_manifest(id)
+    manifest = make_manifest(id, media_of(catalog, id) if has_media else None)
     catalog.store.put(catalog.keys.artifact(id, "database.dump.age"), [CONTENT])
     write_signed(catalog.store, catalog.keys.manifest(id), catalog.keys.signature(id), manifest.encode(), signer)
     return id

@@ -144,6 +144,17 @@ def test_disk_that_fills_up_says_what_is_whole_and_goes_on_later(
     }
 
 
+def test_read_only_target_is_told_once(media_site: Site, small_disk: Path) -> None:
+    """Not for each file."""
+    write_sample(media_site.folder / "media")
+    environment = media_site.environment()
+    id = sync(environment)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(RestoreError, match="read-only") as caught:
+        restore_media(environment, id, small_disk)
+    assert str(id) in str(caught.value)
+
+
 def two_shards(environment: Environment) -> tuple[Builder, RestorePointId]:
     """Two shards of three files each."""
     builder = Builder(environment)

@@ -75,7 +75,25 @@ def test_listing_tells_the_media_of_a_point(site: Site) -> None:
     id = site.backup()
     found = site.json("list", str(site.policy_file), "production")["restore_points"]
     assert [point["media_snapshot"] for point in found] == [id]
-    site.run("verify", str(site.policy_file), "production", id)
+
+
+def test_verify_says_that_it_read_no_shard(site: Site) -> None:
+    """A flipped byte there is for a media check to find, so nobody may take the media for read."""
+    id = site.backup()
+    shard = next(name for name in site.stored_files() if "/shards/" in name)
+    path = site.store_folder / shard
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    note = "the shards of its media were not read: `holdfast media check` does"
+    shown = site.run("verify", str(site.policy_file), "production", id).stdout.decode()
+    assert shown.rstrip().endswith(f"decrypted and listed; {note}")
+    assert site.json("verify", str(site.policy_file), "production", id)["notes"] == [note]
+    site.run("media", "check", str(site.policy_file), "production", expect=1)
+    path.unlink()
+    found = site.json("verify", str(site.policy_file), "production", id, expect=1)
+    assert "is missing" in found["faults"][0]
 
 
 def test_second_backup_stores_no_media_again(site: Site) -> None:

@@ -224,3 +224,48 @@ def test_fetch_gives_the_plaintext_of_one_artifact(shop: Site) -> None:
     assert shop.run("fetch", policy, "production", id, "database.dump.age").stdout.startswith(b"PGDMP")
     refused = shop.run("fetch", policy, "production", id, "nothing", expect=2)
     assert b"globals.sql.age" in refused.stderr
+
+
+def test_restore_of_a_table_whose_name_has_two_lines(make_database: Any, make_site: MakeSite, pg18: Any) -> None:
+    """A listing shows the break as a space; of two that look alike there, neither is guessed."""
+    site = make_site(
+        make_database("""
+        CREATE TABLE "two\nlines" AS SELECT generate_series(1, 7);
+        CREATE TABLE "tw\nin" (); CREATE TABLE "tw in" ()""")
+    )
+    restore = ["restore", str(site.policy_file), "production", site.backup(), "--to"]
+    report = site.json(*restore, pg18.url("two_lines"), "--table", 'public."two\nlines"')
+    assert (report["tables"], report["rows"]) == (1, 7)
+    assert "these look alike" in site.json(*restore, pg18.url("twins"), "--table", '"tw\nin"', expect=2)["hint"]
+
+
+def test_what_pg_dump_warns_of_is_told(pg18: Any, make_site: MakeSite) -> None:
+    """A dump that succeeds may be of a database that needs care; its warnings reach stderr, and no script's stdout."""
+    execute(
+        pg18.url(),
+        "CREATE DATABASE aged TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' ENCODING 'UTF8'",
+    )
+    try:
+        execute(pg18.url(), "UPDATE pg_database SET datcollversion = '0.1' WHERE datname = 'aged'")
+        site = make_site(pg18.url("aged"))
+        done = site.run("backup", str(site.policy_file), "production", "nightly", "--json")
+        assert json.loads(done.stdout)["tables"] == 0
+        (line,) = [line for line in done.stderr.decode().splitlines() if line.startswith("dump:")]
+        assert 'pg_dump warned: WARNING: database "aged" has a collation version mismatch' in line
+        assert pg18.password not in line
+    finally:
+        execute(pg18.url(), "DROP DATABASE aged WITH (FORCE)")
+
+
+def test_login_triggers_change_no_counts(make_database: Any, make_site: MakeSite, pg18: Any) -> None:
+    """One that keeps a journal of logins would add a row with each session that counts."""
+    url = make_database("""
+        CREATE TABLE logins (at timestamptz DEFAULT now());
+        CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN INSERT INTO public.logins DEFAULT VALUES; END';
+        CREATE EVENT TRIGGER note ON login EXECUTE FUNCTION note()""")
+    site = make_site(url)
+    restored = site.json(
+        "restore", str(site.policy_file), "production", site.backup(), "--to", pg18.url("restored_logins")
+    )
+    assert restored["counts"] == "equal"

@@ -36,6 +36,11 @@ ALTER TABLE "User" ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON "User" FOR SELECT TO break_glass_reader USING (true);
 """
 
+SETTINGS = """\
+ALTER DATABASE break_glass_source SET search_path TO 'odd', 'public';
+ALTER ROLE postgres IN DATABASE break_glass_source SET work_mem TO '8MB';
+"""
+
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -131,7 +136,7 @@ def cluster(request: pytest.FixtureRequest, pg18: Cluster, pg15: Cluster) -> Clu
 def rescue(cluster: Cluster, make_database: Callable[..., str], make_rescue: Callable[..., Rescue]) -> Rescue:
     """A rescue of the shop; the roles that it left on the server are gone, as on a new one."""
     execute(cluster.url(), "DROP ROLE IF EXISTS break_glass_reader")
-    url = make_database(SHOP, name="break_glass_source", cluster=cluster)
+    url = make_database(SHOP + SETTINGS, name="break_glass_source", cluster=cluster)
     return make_rescue(url, cluster)
 
 
@@ -147,6 +152,8 @@ def test_page_restores_equal_counts_without_holdfast(rescue: Rescue, cluster: Cl
         done = rescue.follow(page_blocks(rescue))
         assert done.returncode == 0, done.stderr
         assert "Signature Verified Successfully" in done.stdout
+        for setting in SETTINGS.splitlines():
+            assert setting in done.stdout
         restored = cluster.url(rescue.database)
         assert counts(restored) == before
         assert rows(restored, "SELECT * FROM pg_policies") == policies

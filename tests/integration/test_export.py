@@ -95,6 +95,19 @@ def test_only_the_tiers_of_the_policy_export(make_database: Callable[..., str], 
     assert (export["id"], export["tier"]) == (monthly, "monthly")
 
 
+def test_names_are_listed_without_their_effects(make_database: Callable[..., str], make_site: MakeSite) -> None:
+    """A table's name cannot break its line, nor tell the terminal anything; JSON has it as it is."""
+    name = "odd\n\x1b[2Jname"
+    site = make_site(make_database(f'CREATE TABLE "{name}" (x int)'))
+    _exporting(site, [f'"{name}"'])
+    site.backup()
+    shown = site.run("export", "list", str(site.policy_file), "production").stdout.decode()
+    assert shown.count("\n") == 1
+    assert "public.odd\\n\\x1b[2Jname (0 rows)" in shown
+    (export,) = site.json("export", "list", str(site.policy_file), "production")["exports"]
+    assert export["tables"][0]["name"] == f"public.{name}"
+
+
 @pytest.mark.parametrize(
     ("table", "status", "said"),
     [

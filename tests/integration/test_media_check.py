@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_intact_media_are_found_intact(any_media_site: Site) -> None:
     assert report.ok
     assert report.shards_checked == report.shards == len(environment.media_catalog.shards())
     assert report.files_checked == 47
-    (record,) = environment.media_catalog.checks(environment.verifier())
+    (record,) = environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1))
     assert record.id == report.record
     assert all(look.ok for look in record.shards)
     assert record.damaged == ()
@@ -88,7 +89,7 @@ def test_flipped_byte_names_its_file_and_snapshots_alone(media_site: Site) -> No
     (file,) = report.damaged
     assert (file.path, file.snapshots) == (b"b", (str(first),))
     assert file.shard == builder.shards[0].id
-    damage = damaged_contents(environment.media_catalog.checks(environment.verifier()))
+    damage = damaged_contents(environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1)))
     assert damage.covers(file.shard, builder.contents_of(b"b"))
     assert not damage.covers(file.shard, builder.contents_of(b"a"))
 
@@ -115,7 +116,7 @@ def test_damaged_shard_names_its_files(media_site: Site, kind: str) -> None:
     assert {file.path for file in report.damaged} == HIT.get(kind, {b"a", b"b", b"c"})
     assert {file.snapshots for file in report.damaged} == {(str(id),)}
     assert report.damaged_shards == (shard.name.removesuffix(".tar.age"),)
-    assert damaged_contents(environment.media_catalog.checks(environment.verifier()))
+    assert damaged_contents(environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1)))
 
 
 def test_replaced_by_who_knows_the_recipient_is_found(media_site: Site) -> None:
@@ -148,16 +149,26 @@ def test_broken_snapshot_is_named(media_site: Site, what: str) -> None:
     assert report.files_checked == 1
 
 
-def test_wrong_identity_is_not_damage(media_site: Site) -> None:
-    """What no key at hand opens is told as such, and nothing is packed again because of it."""
+def test_locked_shards_are_packed_again(media_site: Site) -> None:
+    """What no key at hand opens is lost as if it were damaged: files and snapshots are named, and it is recorded."""
     environment = media_site.environment()
-    three_files(environment)
+    builder, id = three_files(environment)
     other_identity(media_site)
     report = check(media_site)
     assert not report.ok
-    assert report.damaged_files == 0
     assert "not decryptable" in report.faults[0]
-    assert not damaged_contents(environment.media_catalog.checks(environment.verifier()))
+    assert {file.path for file in report.damaged} == {b"a", b"b", b"c"}
+    assert {file.snapshots for file in report.damaged} == {(str(id),)}
+    assert all("not decryptable" in file.reason for file in report.damaged)
+    checks = environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1))
+    assert [look.ok for look in checks[-1].shards] == [False]
+    assert damaged_contents(checks).covers(builder.shards[0].id, builder.contents_of(b"a"))
+
+
+def test_smallest_fraction_reads_a_shard(media_site: Site) -> None:
+    """However small the share is, none would be no check."""
+    three_files(media_site.environment())
+    assert check(media_site, 1e-320).shards_checked == 1
 
 
 def test_without_identity_hashes_are_compared(media_site: Site) -> None:
@@ -196,7 +207,7 @@ def test_fractions_come_round(media_site: Site, fraction: float, runs: int) -> N
     every = {shard.id for shard in builder.shards}
     for _ in range(min(runs, len(every))):
         report = check(media_site, fraction)
-        record = environment.media_catalog.checks(environment.verifier())[-1]
+        record = environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1))[-1]
         looked = {look.id for look in record.shards}
         assert len(looked) == report.shards_checked >= 1
         assert seen | looked == every or not looked & seen
@@ -241,3 +252,17 @@ def test_expired_meanwhile_is_no_damage(media_site: Site, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module._Check, "_learn", learn_then_expire)
     assert check(media_site).ok
+
+
+def test_check_of_a_clock_that_was_ahead_hides_no_damage(media_site: Site) -> None:
+    """What it called sound would be sound for years: its record counts for nothing once the clock is right."""
+    environment = media_site.environment()
+    three_files(environment)
+    ahead = datetime(2035, 1, 1, tzinfo=UTC)
+    check_media(replace(environment, clock=lambda: ahead), now=ahead)
+    (shard,) = shards(media_site)
+    flip(shard, shard.stat().st_size // 2)
+    check(media_site)
+    now = datetime.now(UTC)
+    assert damaged_contents(environment.media_catalog.checks(environment.verifier(), now))
+    assert len(environment.media_catalog.checks(environment.verifier(), now)) == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fix_environment import Site
 from fix_media import tree_of, write_sample
+from media_factory import Builder
 
 
 def arguments(site: Site, command: str, *more: str) -> tuple[str, ...]:
@@ -73,6 +75,9 @@ def test_damage_ends_in_status_one_and_names(media_site: Site) -> None:
         (("restore", "latest"), b"--to"),
         (("restore", "latest", "--to", "to", "--path", "/etc"), b"relative"),
         (("restore", "latest", "--to", "to", "--path", "no/such"), b"holds nothing of that name"),
+        (("restore", "latest", "--to", ""), b"empty"),
+        (("restore", "latest", "--to", "store/new"), b"own store"),
+        (("restore", "latest", "--to", "media/new"), b"own source"),
         (("check", "--fraction", "0"), b"fraction"),
         (("check", "--fraction", "1.5"), b"fraction"),
     ],
@@ -84,6 +89,54 @@ def test_wrong_use_is_status_two(media_site: Site, more: tuple[str, ...], said: 
     done = media_site.run(*arguments(media_site, more[0], *more[1:]), expect=2)
     assert said in done.stderr
     assert not (media_site.folder / "to").exists()
+    assert not (media_site.folder / "file").exists()
+
+
+def test_verdicts_say_no_more_than_is_so(media_site: Site) -> None:
+    """Nothing read, nothing restored, in part: neither `intact` nor `as recorded` where that was not seen."""
+    assert b"no shards to check" in media_site.run(*arguments(media_site, "check")).stdout
+    media = media_site.folder / "media"
+    (media / "one").write_bytes(b"one")
+    media_site.run(*arguments(media_site, "sync"))
+    whole = shard(media_site)
+    (media / "two").write_bytes(b"two")
+    media_site.run(*arguments(media_site, "sync"))
+    whole.unlink()
+    said = media_site.run(*arguments(media_site, "check"), expect=1).stdout
+    assert b"NOT intact: 1 files damaged, 1 shards damaged" in said
+    assert b"every file" not in said
+    part = media_site.run(*arguments(media_site, "restore", "latest", "--to", "to"), expect=1).stdout
+    assert part.startswith(b"restored in part")
+    none = media_site.run(*arguments(media_site, "restore", "latest", "--to", "no", "--path", "one"), expect=1).stdout
+    assert none.startswith(b"NOT restored")
+    assert b"as recorded" not in none
+
+
+def test_diff_of_a_damaged_listing_prints_one_object(media_site: Site) -> None:
+    """An error in the midst of a listing leaves the error alone on stdout."""
+    environment = media_site.environment()
+    ids = []
+    for day in (1, 2):
+        builder = Builder(environment)
+        for number in range(6000):
+            builder.file(b"many/%05d-%d" % (number, day), b"%d of %d" % (number, day))
+        ids.append(str(builder.commit(datetime(2026, 11, day, tzinfo=UTC))))
+    listing = media_site.store_folder / f"shop/production/media/snapshots/{ids[1]}.jsonl.zst.age"
+    content = bytearray(listing.read_bytes())
+    content[len(content) // 2] ^= 1
+    listing.write_bytes(content)
+    found = media_site.json(*arguments(media_site, "diff", *ids), expect=1)
+    assert set(found) == {"error", "hint", "status"}
+
+
+def test_target_of_any_name_is_shown_as_text(media_site: Site) -> None:
+    """Its bytes need not be UTF-8; what is printed is."""
+    (media_site.folder / "media/one").write_bytes(b"one")
+    media_site.run(*arguments(media_site, "sync"))
+    found = media_site.json(*arguments(media_site, "restore", "latest", "--to", "x\udcff\n"))
+    assert found["target"].endswith("x\\xff\n")
+    said = media_site.run(*arguments(media_site, "restore", "latest", "--to", "x\udcff\n")).stdout
+    assert b"x\\xff\\n: 0 files" in said
 
 
 def test_latest_of_none_is_an_error(media_site: Site) -> None:

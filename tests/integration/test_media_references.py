@@ -108,6 +108,28 @@ def test_query_that_fails_or_writes_stops_the_backup_before_the_dump(
     assert rows(url, "SELECT path FROM files") == [("x",)]
 
 
+@pytest.mark.parametrize(
+    "text", ["repeat('x', 4097)", "repeat('ä', 2049)", "repeat('x', 50000000)", "repeat('/', 20000)"]
+)
+def test_what_is_too_long_for_a_path_is_refused(
+    text: str, make_database: Callable[..., str], make_site: MakeSite
+) -> None:
+    """Something else than paths, such as whole documents, is neither stored nor fetched."""
+    site = make_site(make_database())
+    _referring(site, f"SELECT 'a.png' UNION ALL SELECT {text}")
+    done = site.run("backup", str(site.policy_file), "production", "nightly", expect=2)
+    assert b"media_references: the query yields a text of more than 4096 bytes, which is no path" in done.stderr
+    assert site.stored_files() == []
+
+
+def test_longest_paths_are_taken(make_database: Callable[..., str], make_site: MakeSite) -> None:
+    """4096 bytes below the source, however long the way to it and however written."""
+    site = make_site(make_database())
+    media = site.folder / "media"
+    _referring(site, f"SELECT 'file://{media}/' || repeat('x', 4096) UNION SELECT '/./' || repeat('ä', 2048)")
+    assert _paths(site, site.backup()) == ["x" * 4096, "ä" * 2048]
+
+
 def test_other_types_and_a_large_result(make_database: Callable[..., str], make_site: MakeSite) -> None:
     """The column is cast to text, and a result larger than one fetch arrives whole."""
     site = make_site(make_database())

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -200,7 +203,7 @@ def replace_store(environment: Environment, store: object) -> Environment:
 
 
 def test_what_differs_is_left_and_named_unless_overwritten(media_site: Site, target: Path) -> None:
-    """A file, link or folder that stands in the way is not touched; --overwrite replaces all but folders."""
+    """A file, link or folder that stands in the way is not touched; --overwrite replaces all but full folders."""
     media = media_site.folder / "media"
     write_sample(media)
     environment = media_site.environment()
@@ -214,15 +217,67 @@ def test_what_differs_is_left_and_named_unless_overwritten(media_site: Site, tar
     (target / "linked.mp4").symlink_to("zero")
     (target / "dangling").unlink()
     (target / "dangling").mkdir()
+    (target / "courses/file-03.bin").unlink()
+    (target / "courses/file-03.bin/full").mkdir(parents=True)
+    (target / "courses/file-04.bin").unlink()
+    (target / "courses/file-04.bin").mkdir()
+    shutil.rmtree(target / "empty")
+    (target / "empty").write_bytes(b"a file where a folder was")
+    differing = tree_of(target)
     report = restore_media(environment, id, target)
-    named = [fault.path for fault in report.faults]
-    assert named == [b"courses/file-02.bin", b"dangling", b"linked.mp4", b"sym", b"zero"]
-    assert (target / "zero").read_bytes() == b"mine"
+    reasons = {fault.path: fault.reason for fault in report.faults}
+    courses = [b"courses/file-%02d.bin" % number for number in (2, 3, 4)]
+    assert sorted(reasons) == [*courses, b"dangling", b"empty", b"empty/within", b"linked.mp4", b"sym", b"zero"]
+    assert "not empty" in reasons[b"courses/file-03.bin"]
+    kept = tree_of(target)
+    assert {**kept, b"courses": None} == {**differing, b"courses": None}  # which has its own time again
     report = restore_media(environment, id, target, overwrite=True)
-    assert [fault.path for fault in report.faults] == [b"dangling"]
-    (target / "dangling").rmdir()
+    assert [(fault.path, "not empty" in fault.reason) for fault in report.faults] == [(b"courses/file-03.bin", True)]
+    shutil.rmtree(target / "courses/file-03.bin")
     assert restore_media(environment, id, target).faults == ()
     assert tree_of(target) == tree_of(media)
+    assert not [path for path in tree_of(target) if b".holdfast" in path]
+
+
+def test_skipped_files_get_their_marks(media_site: Site, target: Path) -> None:
+    """The same bytes with another mode, time or owner, or no hard link any more: mended without writing them again."""
+    media = media_site.folder / "media"
+    write_sample(media)
+    environment = media_site.environment()
+    id = sync(environment)
+    restore_media(environment, id, target)
+    (target / "courses/7/notes.txt").chmod(0o600)
+    os.utime(target / "courses/file-05.bin")
+    os.chown(target / "courses/file-06.bin", 12345, 12345)
+    os.utime(target / "sym", follow_symlinks=False)
+    (target / "linked.mp4").unlink()
+    shutil.copyfile(target / "courses/7/intro.mp4", target / "linked.mp4")
+    report = restore_media(environment, id, target)
+    assert report.faults == ()
+    assert (report.files, report.hard_links, report.read_bytes) == (0, 1, 0)
+    assert tree_of(target) == tree_of(media)
+
+
+def test_overwritten_file_is_never_missing(media_site: Site, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands under the name until the last moment is the old file: the new one takes its place in one step."""
+    media = media_site.folder / "media"
+    (media / "file").write_bytes(b"new")
+    environment = media_site.environment()
+    id = sync(environment)
+    target.mkdir()
+    (target / "file").write_bytes(b"old")
+    standing = []
+    real = os.rename
+
+    def rename(*arguments: object, **more: object) -> None:
+        standing.append((target / "file").read_bytes())
+        real(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(media_files.os, "rename", rename)
+    assert restore_media(environment, id, target, overwrite=True).faults == ()
+    assert standing == [b"old"]
+    assert [path.name for path in target.iterdir()] == ["file"]
+    assert (target / "file").read_bytes() == b"new"
 
 
 def test_links_in_the_target_are_never_followed(media_site: Site, target: Path, tmp_path: Path) -> None:
@@ -235,11 +290,14 @@ def test_links_in_the_target_are_never_followed(media_site: Site, target: Path, 
     outside.mkdir()
     target.mkdir()
     (target / "courses").symlink_to(outside)
-    report = restore_media(environment, id, target, overwrite=True)
+    report = restore_media(environment, id, target)
     assert not list(outside.iterdir())
     assert all(fault.path.startswith((b"courses", b"linked.mp4")) for fault in report.faults)
     assert report.fault_count > 40
     assert (target / "zero").exists()
+    assert restore_media(environment, id, target, overwrite=True).faults == ()
+    assert tree_of(target) == tree_of(media)
+    assert not list(outside.iterdir())
 
 
 def test_snapshot_that_cannot_be_trusted_is_not_restored(media_site: Site, target: Path) -> None:
@@ -274,6 +332,9 @@ def test_objects_without_modes_get_sane_ones(media_site: Site, target: Path) -> 
     builder.file(b"both/below", b"below")
     report = restore_media(environment, builder.commit(), target)
     assert [fault.path for fault in report.faults] == [b"both", b"slash/"]
+    assert "a file and of a folder at once" in report.faults[0].reason
+    again = restore_media(environment, RestorePointId.parse(report.snapshot), target, overwrite=True)
+    assert again.faults == report.faults
     assert (target / "a/b.txt").stat().st_mode & 0o7777 == 0o644
     assert (target / "a").stat().st_mode & 0o7777 == 0o755
     assert (target / "folder").is_dir()
@@ -308,3 +369,47 @@ def test_works_without_unnamed_files(media_site: Site, target: Path, monkeypatch
     monkeypatch.setattr(media_files, "_HAS_PROC", False)
     assert restore_media(environment, id, target).faults == ()
     assert tree_of(target) == tree_of(media)
+
+
+def test_target_in_the_store_or_amid_the_source_is_refused(media_site: Site, target: Path) -> None:
+    """By whatever way it is reached; the source itself may be completed, and lies beside are no matter."""
+    media, store = media_site.folder / "media", media_site.store_folder
+    (media / "courses").mkdir()
+    (media / "courses/file").write_bytes(b"x")
+    environment = media_site.environment()
+    id = sync(environment)
+    before = sorted(store.rglob("*"))
+    target.symlink_to(store)
+    for refused in (store, store / "shop/production/media/new", target, target / "new", media / "courses/new"):
+        with pytest.raises(UsageError, match="own"):
+            restore_media(environment, id, refused, overwrite=True)
+    assert sorted(store.rglob("*")) == before
+    assert not (media / "courses/new").exists()
+    shutil.rmtree(media)
+    assert restore_media(environment, id, media).files == 1
+    assert restore_media(environment, id, store.with_name("store-beside")).files == 1
+
+
+def test_deep_trees_need_few_descriptors_and_little_time(media_site: Site, target: Path) -> None:
+    """Folders in folders, thousands of them, of which a process could not have all open at once."""
+    environment = media_site.environment()
+    builder = Builder(environment)
+    for depth in range(1, 2001):
+        builder.line(b"d/" * depth, "directory", mode=0o755, mtime_ns=1_600_000_000_000_000_000)
+    for depth in (500, 1000, 2000):
+        builder.file(b"d/" * depth + b"file", b"%d" % depth)
+    builder.line(b"d/" * 1500 + b"link", "link", target="x")
+    id = builder.commit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    started = time.monotonic()
+    try:
+        report = restore_media(environment, id, target)
+        again = restore_media(environment, id, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        seconds = time.monotonic() - started
+        subprocess.run(["rm", "-rf", target], check=True)
+    assert (report.faults, report.files, report.directories, report.links) == ((), 3, 2000, 1)
+    assert (again.faults, again.skipped) == ((), 4)
+    assert seconds < 20

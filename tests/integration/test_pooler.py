@@ -93,10 +93,11 @@ def test_transaction_pooler_is_refused(pool: Pool, database: str, size: int) -> 
     assert PASSWORD not in str(caught.value)
 
 
-def test_statement_pooler_is_refused(pool: Pool, database: str) -> None:
-    """Statement mode does not even allow transactions."""
+def test_statement_pooler_is_refused(pool: Pool, database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Statement mode does not even allow transactions; nobody logs that, which would show beside the error."""
     with pytest.raises(UsageError, match="pooler"):
         require_direct(pool("statement", database))
+    assert not caplog.records
 
 
 def test_session_pooler_is_allowed_and_works(pool: Pool, database: str) -> None:

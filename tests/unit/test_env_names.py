@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from pathlib import Path
 
@@ -17,7 +18,7 @@ VALUE = st.text("äß 0123=#$&é", max_size=12)
 
 
 def _assigned(name: str, value: str, form: int, is_exported: bool) -> str:
-    plain = value.replace("#", "").strip()
+    plain = value.replace("#", "").strip().lstrip("=")
     forms = (
         plain,
         f'"{value}"',
@@ -61,8 +62,12 @@ def test_any_text_is_answered_without_its_values(text: str) -> None:
         ('A="x\nB=1\n"\nC=2', {"A", "C"}),
         ("A='it\\'s\nB=1'\nC=2", {"A", "C"}),
         ('A="say \\"x\\""\nB=1', {"A", "B"}),
-        ("A=it's\nB=isn't", {"A", "B"}),
-        ("A='it's fine'\nB=1", {"A", "B"}),
+        ("A=it\\'s\nB=1", {"A", "B"}),
+        ("A='it'# s\nB=1", {"A", "B"}),
+        ('A=say "hi" there\nB=1 # don\'t', {"A", "B"}),
+        ("A= # don't\nB=1", {"A", "B"}),
+        ('A=$(date)\nB={"x": [1]}\nC=a{b\nD=x(y', {"A", "B", "C", "D"}),
+        ('A="x"\\\nB=1\nC=2', {"A", "C"}),
         ("A=one\\\nB=1\nC=2", {"A", "C"}),
         ("A=-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq==\nB=\n-----END PRIVATE KEY-----\nC=1", {"A", "C"}),
         ("XJQKZ_JQXZK=1", {"XJQKZ_JQXZK"}),
@@ -80,6 +85,34 @@ def test_forms(text: str, names: set[str]) -> None:
         assert found.unread == "it holds no line of the form NAME=…"
     else:
         assert (found.names, found.unread) == (frozenset(names), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=x'multi\ncanaryCANARYxx=z'",
+        'A=x"multi\ncanary=z"',
+        "A='x'y'multi\ncanary=z'",
+        "A=it's\nB=canary's",
+        "A=#x'multi\ncanary=z'",
+        "A=$(cat <<EOF\ncanary=1\nEOF\n)\nB=1",
+        "A=<<EOF\ncanary=1\nEOF",
+        'A={\n"x": 1,\ncanary=1}',
+        'A={"a": 1,\ncanary=2}',
+        "A=[\ncanary=1]",
+        "A=${X:-\ncanary=1}",
+        'A="$(echo "x\ncanary=z")"',
+        "A=\nCANARYABCDEFGH==",
+        "A=\nCANARYABCDEFGH======\n",
+    ],
+)
+def test_values_that_go_on_are_not_taken_for_names(text: str) -> None:
+    """Where a shell or a reader of JSON would read on, nothing is compared, and nothing of it is repeated."""
+    found = names_in(text)
+    assert found.names == frozenset()
+    assert found.unread is not None
+    assert found.unread.startswith("line ")
+    assert "canary" not in found.unread.lower()
 
 
 @pytest.mark.parametrize("text", ["A=1\nB='open\nC=canary", 'A="x\n\nB="canary"\n', "A=`canary"])
@@ -105,7 +138,9 @@ def test_files_of_every_encoding_and_none(tmp_path: Path) -> None:
     for content in ("A=ä".encode(), "A=ä".encode("utf-8-sig"), "A=ä".encode("utf-16"), b"A=\xff\xfe\x00"):
         path.write_bytes(content)
         assert read_env_names(path).names == {"A"}
-    assert read_env_names(tmp_path).unread == "there is no such file on this host"
+    assert read_env_names(tmp_path).unread == "it is a directory"
+    os.mkfifo(tmp_path / "pipe")
+    assert read_env_names(tmp_path / "pipe").unread == "it is no regular file"
     assert read_env_names(tmp_path / "nowhere").unread == "there is no such file on this host"
     path.write_bytes(b"A=1\n" * (2 << 20))
     assert read_env_names(path).unread == "it is larger than 4 MiB"

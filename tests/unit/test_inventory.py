@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from datetime import date
@@ -74,7 +75,9 @@ def test_good_inventory_is_read_and_written(tmp_path: Path) -> None:
         ("name: NODE_ENV", "name: NODE ENV", "line 9: variable number 2: name: "),
         ("variables:", "vars:", "variables: is missing"),
         ("    area: database\n", "    area: database\n    area: database\n", "line 4: field … stands twice"),
-        (GOOD, "variables: []", "variables"),
+        (GOOD, "variables: []", "line 1: variables: expected at least one entry, found none"),
+        (GOOD, "variables: [", "line 1: expected the node content, but found '<stream end>'"),
+        (GOOD, "variables: [a", "line 1: expected ',' or ']', but got '<stream end>'"),
         (GOOD, "", "expected the field variables, found none"),
         (GOOD, "- a", "expected the field variables"),
         (GOOD, "variables: [", "line 1: "),
@@ -147,12 +150,20 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     """A directory, bytes of no encoding, nothing, too much."""
     assert "is a directory" in str(_refused(tmp_path))
     assert "no such file" in str(_refused(tmp_path / "nowhere"))
+    os.mkfifo(tmp_path / "pipe")
+    assert "no regular file" in str(_refused(tmp_path / "pipe"))
     assert "no such file" in str(_refused(tmp_path / "nowhere.yaml"))
     path = tmp_path / "x.yaml"
     path.write_bytes(b"variables: \xff")
     assert "not UTF-8" in str(_refused(path))
     path.write_bytes(b"#\n" * (3 << 20))
     assert "larger than" in str(_refused(path))
+
+
+def test_fault_of_an_entry_is_told_alone(tmp_path: Path) -> None:
+    """Nothing is said of a list without entries where the one entry has a fault."""
+    told = str(_refused(_write(tmp_path, "variables:\n  - {name: A, area: other}\n")))
+    assert told.endswith("line 2: variable A: owner: is missing")
 
 
 def test_loops_of_aliases_end(tmp_path: Path) -> None:

@@ -87,6 +87,24 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
             "line 3: environments.production.database: is missing",
         ),
         ("recipients: [age1qqqq]", "recipients: []", "no recipient"),
+        ("file: shop.inventory.yaml", 'file: ""', "line 13: environments.production.inventory.file: expected the path"),
+        ("file: shop.inventory.yaml", 'file: " "', "inventory.file: expected the path of a file"),
+        ("file: shop.inventory.yaml", 'file: "a\\0b"', "inventory.file: expected the path of a file"),
+        ("conn_id: shop_store}", "object_lock: {mode: governance, days: true}}", "object_lock.days: input should be"),
+        ("conn_id: shop_store}", 'object_lock: {mode: governance, days: "3"}}', "object_lock.days: input should be"),
+        ("wal: {", "media: {fraction: 0.5}\n      wal: {", "tiers.media.fraction: means nothing there"),
+        ("wal: {", "media_check: {keep: 3d}\n      wal: {", "tiers.media_check.keep: means nothing there"),
+        ("wal: {", "media_check: {fraction: true}\n      wal: {", "tiers.media_check.fraction: input should be"),
+        (
+            "wal: {",
+            "media_check: {fraction: 0.000000000001}\n      wal: {",
+            "fraction: input should be greater than or",
+        ),
+        ("wal: {", "media_check: {min_size_ratio: 1}\n      wal: {", "min_size_ratio: means nothing there"),
+        ("    keys:", '    media_references: "  \\n ;"\n    keys:', "media_references: is empty: expected a SQL query"),
+        ("file:///srv/shop/storage", "file:///srv/%00x", "line 7: environments.production.media.source: it holds"),
+        ("file:///srv/shop/storage", "file:///srv/x%0A", "line 7: environments.production.media.source: it holds"),
+        ("tiers:\n", "tiers: {}\n    was:\n", "tiers: expected at least one entry, found none"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/app/backups", "inside the application's own /srv/shop/app"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/storage", "inside the application's own"),
         ("s3://shop-backups/holdfast", "file:///srv/shop/x/../app", "inside the application's own"),
@@ -138,6 +156,15 @@ def test_compliance_export(tmp_path: Path, section: str, expected: str | None) -
     with pytest.raises(PolicyError) as caught:
         load_policy(path, {"KEYS": "/keys"})
     assert expected in str(caught.value)
+
+
+def test_fault_of_an_entry_is_told_alone(tmp_path: Path) -> None:
+    """Nothing is said of a list without entries where its one entry has a fault."""
+    text = GOOD.replace("    tiers:\n", "    compliance_export: {tables: [a.b.c], keep: 1y}\n    tiers:\n", 1)
+    with pytest.raises(PolicyError) as caught:
+        load_policy(_write(tmp_path, text), {"KEYS": "/keys"})
+    assert "compliance_export.tables.0" in str(caught.value)
+    assert "at least" not in str(caught.value)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

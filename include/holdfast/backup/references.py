@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterable
 
 from holdfast.backup.artifacts import store_artifact
 from holdfast.environment import Environment
+from holdfast.errors import UsageError
 from holdfast.manifest.model import Artifact
 from holdfast.postgres.outer_zstd import compressed
-from holdfast.postgres.references import check_references, referenced_paths
+from holdfast.postgres.references import LONGEST_PATH_BYTES, check_references, referenced_paths
 from holdfast.postgres.snapshot import ExportedSnapshot
 from holdfast.progress import Progress
 from holdfast.values.ids import RestorePointId
@@ -61,6 +62,7 @@ class _Lines:
         held: list[bytes] = []
         held_bytes = 0
         for path in paths:
+            _demand_path(path)
             line = json.dumps(path, ensure_ascii=False).encode() + b"\n"
             self.count += 1
             held.append(line)
@@ -70,3 +72,11 @@ class _Lines:
                 held, held_bytes = [], 0
         if held:
             yield b"".join(held)
+
+
+def _demand_path(path: str) -> None:
+    if len(path.encode()) > LONGEST_PATH_BYTES:
+        raise UsageError(
+            f"media_references: the query yields a text of more than {LONGEST_PATH_BYTES} bytes, which is no path",
+            hint="Correct media_references in the policy: its one column must hold paths of media files alone.",
+        )

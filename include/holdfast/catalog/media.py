@@ -42,7 +42,7 @@ class MediaCatalog:
 
         Otherwise one wrong clock would have what it took be the newest for years.
         """
-        return sorted(self.ids(), key=lambda id: (id.opened_at <= now + _CLOCKS_DIFFER, id), reverse=True)
+        return sorted(self.ids(), key=lambda each: (each.opened_at <= now + _CLOCKS_DIFFER, each), reverse=True)
 
     def next_moment(self, now: datetime) -> datetime:
         """``now``, or later where an id of that second would not sort behind the newest one."""

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
-from holdfast.errors import PermanentError
 from holdfast.expire.exports import ExportsReport, expire_exports
 from holdfast.expire.locks import Locks
 from holdfast.expire.media import expire_media
 from holdfast.expire.media_report import MediaReport
+from holdfast.expire.points import read_points
 from holdfast.progress import Progress, Silent
-from holdfast.retention import Decision, Point, decide
+from holdfast.retention import Decision, decide
 from holdfast.retention.media import PointsLeft
 from holdfast.retention.orphans import is_orphan
 from holdfast.values import keys
@@ -74,7 +74,7 @@ def expire(
     entries = environment.catalog.entries()
     committed = {entry.id: entry for entry in entries if entry.is_committed}
     rules = {name: tier.keep for name, tier in environment.policy.tiers.items() if tier.keep is not None}
-    due = decide(_points(environment, list(committed.values())), rules, now)  # type: ignore[arg-type]
+    due = decide(read_points(environment, committed.values()), rules, now)  # type: ignore[arg-type]
     locks = Locks(environment)
     decisions = [_unless_locked(environment, locks, committed[decision.id], decision) for decision in due]
     deletions = [
@@ -106,22 +106,6 @@ def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:
         held=frozenset(entry.id for entry in standing if entry.is_held),
         unfinished=frozenset(entry.id for entry in standing if not entry.is_committed),
     )
-
-
-def _points(environment: Environment, entries: list[Entry]) -> list[Point]:
-    """What retention must know of each committed restore point."""
-    verifier = environment.verifier()
-    points = []
-    for entry in entries:
-        try:
-            manifest = environment.catalog.manifest(entry.id, verifier)
-        except PermanentError:
-            points.append(Point(entry.id, entry.id.opened_at, entry.is_held, is_trusted=False, is_verified=False))
-        else:
-            snapshot_at = manifest.database.source.snapshot_at
-            is_whole = not entry.missing(manifest)
-            points.append(Point(entry.id, snapshot_at, entry.is_held, is_trusted=True, is_verified=is_whole))
-    return points
 
 
 def _unless_locked(environment: Environment, locks: Locks, entry: Entry, decision: Decision) -> Decision:

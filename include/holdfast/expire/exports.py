@@ -88,7 +88,8 @@ def _point(environment: Environment, entry: Entry) -> Point:
     except PermanentError:
         return Point(entry.id, entry.id.opened_at, is_held=False, is_trusted=False, is_verified=False)
     is_whole = not entry.missing(manifest)
-    return Point(entry.id, manifest.snapshot_at, is_held=False, is_trusted=True, is_verified=is_whole)
+    stored_at = entry.objects[keys.MANIFEST].modified_at
+    return Point(entry.id, manifest.snapshot_at, False, is_trusted=True, is_verified=is_whole, stored_at=stored_at)
 
 
 def _delete(environment: Environment, entry: Entry) -> bool:

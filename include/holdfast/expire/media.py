@@ -123,7 +123,7 @@ class _Expiry:
     def checks(self) -> list[MediaDeletion]:
         """Remove old records of media checks."""
         found = list_checks(self._environment)
-        reason = f"older than {CHECKS_KEPT_FOR.days}d, and {CHECKS_KEPT} newer ones stand"
+        reason = f"older than {CHECKS_KEPT_FOR}, and {CHECKS_KEPT} newer ones stand"
         return self._removed({str(id): (found[id], reason) for id in expendable_checks(found, self._now)})
 
     def _dead(self, state: MediaState, found: Mapping[RestorePointId, Objects]) -> list[RestorePointId]:

@@ -20,6 +20,13 @@ _FORMS = (
     ("a key of Google", re.compile(r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{8,}|ya29\.[A-Za-z0-9_-]{4,}|GOCSPX-\w{4,}")),
     ("a key of SendGrid", re.compile(r"(?<![A-Za-z0-9])SG\.[A-Za-z0-9_-]{8,}\.")),
     ("an API key", re.compile(r"(?<![A-Za-z0-9])(?:sk-(?:ant-|proj-)?|key-)[A-Za-z0-9]{16,}")),
+    ("an API key", re.compile(r"(?<![A-Za-z0-9])sk-(?:ant-[a-z]{2,5}\d\d|proj|svcacct|or-v\d)-[A-Za-z0-9_-]{3,}")),
+    ("a token of Shopify", re.compile(r"(?<![A-Za-z0-9])shp(?:at|ca|pa|ss|tka)_[A-Za-z0-9]{4,}")),
+    ("a token of DigitalOcean", re.compile(r"(?<![A-Za-z0-9])do[por]_v\d_[A-Za-z0-9]{4,}")),
+    ("a webhook of Slack", re.compile(r"hooks\.slack(?:-gov)?\.com/[a-z]{1,20}/[A-Z0-9][\w/]{7,}")),
+    ("a webhook of Discord", re.compile(r"discord(?:app)?\.com/api/(?:v\d{1,3}/)?webhooks/\d{3,}/[\w-]{3,}")),
+    ("a webhook of Teams", re.compile(r"webhook\.office\.com/webhookb2/[\w@-]{8,}/")),
+    ("a token of Telegram", re.compile(r"(?<![A-Za-z0-9])\d{8,10}:AA[A-Za-z0-9_-]{20,}")),
     ("a token of Vault", re.compile(r"(?<![A-Za-z0-9])hv[sbr]\.[A-Za-z0-9_-]{8,}")),
     ("a token of npm", re.compile(r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{30,}")),
     ("a token of Docker", re.compile(r"(?<![A-Za-z0-9])dckr_(?:pat|oat)_[A-Za-z0-9_-]{4,}")),
@@ -32,8 +39,22 @@ _FORMS = (
 _PLACEHOLDER = r"(?!\$[{(]|<|…|\.\.\.|\*\*\*)"
 _NAMED = r"(?<![A-Za-z0-9:/])(?:pass(?:word|wd|phrase|wort)?|pwd|secret|token|(?:api|access)[_ -]?key|credentials?|pin)"
 _PAIR = re.compile(rf"(?<![?&\w.-])[A-Z][A-Z0-9_]+\s?=\s?{_PLACEHOLDER}[^\s=]")
-_ASSIGNED = re.compile(rf"{_NAMED}={_PLACEHOLDER}[^\s=]", re.IGNORECASE)
+_LONGER = r"(?:client_?secret|(?:account|(?:shared)?access|signing|private|encryption)_?key|sharedaccesssignature)"
+_ASSIGNED = re.compile(rf"(?:{_NAMED}|(?<![A-Za-z0-9:/]){_LONGER})={_PLACEHOLDER}[^\s=]", re.IGNORECASE)
 _TOLD = re.compile(rf"{_NAMED}\s*(?::|\bis\b)\s*[\"'`]?{_PLACEHOLDER}(?P<value>[^\s\"'`,;]{{6,}})", re.IGNORECASE)
+# On a command line; a shell's variable, and nothing but words, are no value.
+_SHELL_VALUE = r"[\"']?(?![\"'$<(…-]|[a-z./-]+:\d|\.\.\.|\*\*\*)(?P<value>[^\s\"'`]{4,})"
+_COMMANDS = (
+    re.compile(rf"\b(?:PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH|SSHPASS|AWS_SECRET_ACCESS_KEY)\s{{1,9}}{_SHELL_VALUE}"),
+    re.compile(rf"(?<![\w-])--(?:password|passwd|passphrase|secret|token|api-key)\s{{1,9}}{_SHELL_VALUE}"),
+    re.compile(rf"\bsshpass\s{{1,9}}-p\s{{0,9}}{_SHELL_VALUE}"),
+    re.compile(rf"\bredis-cli\s(?:[^\n]{{0,99}}\s)?-a\s{{1,9}}{_SHELL_VALUE}"),
+    re.compile(rf"\b(?:mysql|mariadb)[a-z-]{{0,20}}\s(?:[^\n]{{0,99}}\s)?-p{_SHELL_VALUE}"),
+)
+_LOGIN = re.compile(
+    r"\b(?:curl|https?|wget)\s(?:[^\n]{0,99}\s)?(?:-u|-a|--user|--auth)[ =]{0,9}[\"']?"
+    rf"(?![\"'$<])[^\s:\"'`/]{{1,99}}:{_PLACEHOLDER}(?!\$)[^\s\"'`]"
+)
 _WORD = re.compile(r"[A-Za-z]+(?:['/.-][A-Za-z]+)*[.!?)]*")
 # AWS appends six random characters to the names of its secrets.
 _ARN_ENDING = re.compile(r"(arn:[a-z-]{1,20}:secretsmanager:\S{0,600}?)-[A-Za-z0-9]{6}(?![A-Za-z0-9])")
@@ -50,6 +71,8 @@ def credential_in(text: str) -> str | None:
             return kind
     if _PAIR.search(text) or _ASSIGNED.search(text) or any(_is_told(found) for found in _TOLD.finditer(text)):
         return "a name with its value"
+    if _LOGIN.search(text) or any(_is_told(found) for form in _COMMANDS for found in form.finditer(text)):
+        return "a command line with a password"
     if has_random_token(_ARN_ENDING.sub(r"\1", text)):
         return "a generated token"
     return None

@@ -19,6 +19,12 @@ _QUOTED = {
 }
 _REST_OF_LINE = re.compile(r"[^\n]*")
 _BLANK_OR_COMMENT = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
+# A comment begins behind a space; a quote holds what it does up to its end on the same line.
+_COMMENT_OR_QUOTED = re.compile(r"(?<=\s)#.*|\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|\\.")
+_OPENING, _CLOSING = "([{", ")]}"
+_OPEN_QUOTES = "the value's quotes are not closed as they should be"
+_OPEN_VALUE = "the value looks as if it went on in the next lines without quotes"
+_NO_NAME = "what stands before = looks like a part of a value over several lines"
 _PEM_BEGIN, _PEM_END = "-----BEGIN ", "-----END "
 
 
@@ -37,8 +43,10 @@ def read_env_names(path: Path) -> EnvNames:
     a byte order mark, any line endings.
     """
     try:
+        if path.is_dir():
+            return _unread("it is a directory")
         if not path.is_file():
-            return _unread("there is no such file on this host")
+            return _unread("it is no regular file" if path.exists() else "there is no such file on this host")
         if path.stat().st_size > _MAX_BYTES:
             return _unread(f"it is larger than {_MAX_BYTES >> 20} MiB")
         content = path.read_bytes()
@@ -57,11 +65,13 @@ def names_in(text: str) -> EnvNames:
         if found is None:
             at = _next_line(text, at)
             continue
-        if not _is_name(found["name"]):
-            return _unread(f"{_place(text, at)}what stands before = looks like a part of a value over several lines")
-        end = _value_end(text, found.end())
-        if end is None:
-            return _unread(f"{_place(text, at)}the value's quotes are not closed as they should be")
+        # The padding of base64 and base32 ends a line of a value in == or more.
+        if text.startswith("=", text.index("=", found.end("name")) + 1) or not _is_name(found["name"]):
+            return _unread(f"{_place(text, at)}{_NO_NAME}")
+        try:
+            end = _value_end(text, found.end())
+        except _Open as fault:
+            return _unread(f"{_place(text, at)}{fault.reason}")
         names.add(found["name"])
         at = end
     if not names and text.strip():
@@ -74,31 +84,55 @@ def _is_name(text: str) -> bool:
     return _CAPITALS.fullmatch(text) is not None or credential_in(text) is None
 
 
-def _value_end(text: str, at: int) -> int | None:
-    """Where the line after the value begins; None where its quotes are not paired."""
+class _Open(Exception):
+    """A value whose end cannot be told: the rest of it might be taken for names."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _value_end(text: str, at: int) -> int:
+    """Where the line after the value begins; raises _Open where that is not certain."""
     quoted = _QUOTED.get(text[at : at + 1])
     if quoted is None:
         return _unquoted_end(text, at)
     found = quoted.match(text, at)
     if found is None:
-        return None
-    is_plain = _BLANK_OR_COMMENT.match(text, found.end()) is not None
-    # 'it's' on one line is a mistake without harm; over lines it may have swallowed other names.
-    if not is_plain and "\n" in found[0]:
-        return None
-    return _next_line(text, found.end())
+        raise _Open(_OPEN_QUOTES)
+    if found[0][0] == '"' and "$(" in found[0] and found[0].count("(") > found[0].count(")"):
+        raise _Open(_OPEN_VALUE)
+    if _BLANK_OR_COMMENT.match(text, found.end()) is not None:
+        return _next_line(text, found.end())
+    # 'one'two on one line is a mistake without harm; over lines it may have swallowed other names.
+    if "\n" in found[0]:
+        raise _Open(_OPEN_QUOTES)
+    return _unquoted_end(text, found.end())
 
 
 def _unquoted_end(text: str, at: int) -> int:
     """A backslash at the end of a line, or a PEM block, goes on in the next ones."""
+    before = " " if text[at - 1 : at] in (" ", "\t") else ""
     while True:
         line = _line(text, at)
         at = _next_line(text, at)
         if _PEM_BEGIN in line and _PEM_END not in line:
             closing = text.find(_PEM_END, at)
             return len(text) if closing < 0 else _next_line(text, closing)
+        _demand_closed(before + line)
         if not line.endswith("\\") or at >= len(text):
             return at
+
+
+def _demand_closed(line: str) -> None:
+    """Raise _Open where a shell, or whoever reads JSON, would go on reading in the next line."""
+    bare = _COMMENT_OR_QUOTED.sub("", line).strip()
+    if any(quote in bare for quote in _QUOTED):
+        raise _Open(_OPEN_QUOTES)
+    is_unpaired = sum(bare.count(sign) for sign in _OPENING) > sum(bare.count(sign) for sign in _CLOSING)
+    begins = bare.startswith(tuple(_OPENING)) or any(f"${sign}" in bare for sign in _OPENING)
+    if "<<" in bare or bare.endswith(tuple(_OPENING)) or (is_unpaired and begins):
+        raise _Open(_OPEN_VALUE)
 
 
 def _line(text: str, at: int) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from holdfast.errors import InventoryError
 from holdfast.inventory.credentials import credential_in
 from holdfast.inventory.model import Inventory, Variable
-from holdfast.policy.strict_yaml import Document, NotYaml, Place, fault_place, fault_reason
+from holdfast.policy.strict_yaml import Document, NotYaml, Place, fault_place, fault_reason, told_faults
 
 _MAX_BYTES = 4 << 20
 _VALUE_FIELD = re.compile(r"value|secret|pass|pwd|token|key|credential|default|example|content|data", re.IGNORECASE)
@@ -46,7 +46,8 @@ def _read(path: Path) -> str:
             raise InventoryError(f"inventory {path}: is a directory", hint="Correct inventory.file in the policy.")
         if not path.is_file():
             raise InventoryError(
-                f"inventory {path}: no such file", hint="Correct inventory.file in the policy, or write the file."
+                f"inventory {path}: {'no regular file' if path.exists() else 'no such file'}",
+                hint="Correct inventory.file in the policy, or write the file.",
             )
         if path.stat().st_size > _MAX_BYTES:
             raise InventoryError(f"inventory {path}: larger than {_MAX_BYTES >> 20} MiB")
@@ -73,7 +74,7 @@ def _validated(path: Path, document: Document) -> Inventory:
         return Inventory.model_validate(document.data)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    faults = [_fault(document, detail) for detail in details]
+    faults = [_fault(document, detail) for detail in told_faults(details)]
     hint = _NO_VALUES if any(_is_value_field(detail) for detail in details) else None
     raise InventoryError(f"inventory {path}: " + "; ".join(faults), hint=hint)
 

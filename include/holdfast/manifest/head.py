@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NotRequired, TypedDict
 
 from pydantic import TypeAdapter
@@ -62,12 +63,15 @@ class _Fields(TypedDict):
     media: NotRequired[_Media | None]
 
 
-_FIELDS = TypeAdapter(_Fields)
+@cache
+def _fields() -> TypeAdapter[_Fields]:
+    """Made when it is first needed: most commands list nothing."""
+    return TypeAdapter(_Fields)
 
 
 def read_head(document: bytes) -> Head:
     """The head of a manifest; raises pydantic's ValidationError where it is malformed."""
-    fields = _FIELDS.validate_json(document)
+    fields = _fields().validate_json(document)
     source = fields["database"]["source"]
     tables = source["tables"]
     media = fields.get("media")

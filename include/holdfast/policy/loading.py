@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from holdfast.errors import PolicyError
 from holdfast.policy.model import EnvironmentPolicy, Policy, TierPolicy
-from holdfast.policy.strict_yaml import Document, NotYaml, fault_place, fault_reason
+from holdfast.policy.strict_yaml import Document, NotYaml, fault_place, fault_reason, told_faults
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 # Only places are expanded: a variable's value elsewhere could smuggle a secret into logs and manifests.
@@ -46,7 +46,7 @@ def load_policy(path: Path, variables: Mapping[str, str] | None = None) -> Polic
     try:
         return Policy.model_validate(expanded)
     except ValidationError as error:
-        faults = [_fault(document, detail) for detail in error.errors(include_url=False)]
+        faults = [_fault(document, detail) for detail in told_faults(error.errors(include_url=False))]
         raise PolicyError(f"policy {path}: " + "; ".join(faults)) from error
 
 
@@ -92,6 +92,8 @@ def _filled(path: Path, document: Document, at: tuple[str, ...], value: Any, var
         return variables[found[1]]
 
     text = _VARIABLE.sub(replaced, value)
+    if not text.strip():
+        return ""
     is_path = at[-1].endswith(("file", "dir", "names_from"))
     return str((path.parent / text).absolute()) if is_path and not Path(text).is_absolute() else text
 

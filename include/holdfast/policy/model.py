@@ -13,6 +13,12 @@ from holdfast.values import duration, keys
 
 DUMP_TIERS = ("nightly", "monthly", "snapshot")
 MEDIA_TIERS = ("media", "media_check")
+# Fields that some tiers alone have; elsewhere they would be taken for a promise.
+_OF_TIERS = {
+    "fraction": ("media_check",),
+    "min_size_ratio": DUMP_TIERS,
+    "keep": (*DUMP_TIERS, "media", "wal", "base_backup", "restore_check", "restore_drill"),
+}
 TierName = Literal[
     "nightly",
     "wal",
@@ -83,6 +89,23 @@ Span = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
 ]
+
+
+def _place(value: Any) -> Any:
+    if isinstance(value, str) and (not value or places.CONTROL.search(value)):
+        found = "a control character in it" if value else "an empty text"
+        raise ValueError(f"expected the path of a file or directory, found {found}")
+    return value
+
+
+def _query(value: Any) -> Any:
+    if isinstance(value, str) and not value.strip(" \t\r\n;"):
+        raise ValueError("is empty: expected a SQL query")
+    return value
+
+
+LocalPath = Annotated[str, BeforeValidator(_place)]
+Query = Annotated[str, BeforeValidator(_query)]
 MediaUrl = Annotated[str, BeforeValidator(_media_url)]
 _PART = r'("([^"]|"")+"|[^".]+)'
 TableName = Annotated[
@@ -131,7 +154,7 @@ class ObjectLock(Part):
     """How long the bucket refuses to delete what was stored: nobody can in compliance mode, few in governance."""
 
     mode: Literal["governance", "compliance"]
-    days: int = Field(ge=1, le=36500)
+    days: int = Field(ge=1, le=36500, strict=True)
 
 
 class StorePlace(Part):
@@ -152,10 +175,10 @@ class KeyFiles(Part):
     """Who can read backups (age recipients and identity) and what proves them ours (Ed25519 keys)."""
 
     recipients: tuple[Recipient, ...] = ()
-    recipients_file: str | None = Field(default=None, min_length=1)
-    identity_file: str | None = None
-    signing_key_file: str | None = None
-    verify_key_file: str | None = None
+    recipients_file: LocalPath | None = None
+    identity_file: LocalPath | None = None
+    signing_key_file: LocalPath | None = None
+    verify_key_file: LocalPath | None = None
 
     @model_validator(mode="after")
     def _has_recipient(self) -> KeyFiles:
@@ -170,8 +193,8 @@ class InventoryFile(Part):
     ``names_from``: an env file of the application, read for its names alone, that the inventory is compared with.
     """
 
-    file: str = Field(min_length=1)
-    names_from: str | None = Field(default=None, min_length=1)
+    file: LocalPath
+    names_from: LocalPath | None = None
 
 
 class ComplianceExport(Part):
@@ -191,12 +214,14 @@ class TierPolicy(Part):
         default=0.5,
         ge=0,
         le=1,
+        strict=True,
         description="a dump below this share of the median of the tier's recent dumps of that database fails; 0: off",
     )
     fraction: float = Field(
         default=1.0,
-        gt=0,
+        ge=0.001,
         le=1,
+        strict=True,
         description="the share of the shards that one media check reads, those longest unread first; 1: all of them",
     )
 
@@ -204,7 +229,7 @@ class TierPolicy(Part):
 class Drill(Part):
     """What a restore drill runs against the restored application."""
 
-    app_dir: str | None = None
+    app_dir: LocalPath | None = None
     commands: tuple[str, ...] = ()
     env: dict[str, str] = Field(default_factory=dict)
     queries: dict[str, Any] = Field(default_factory=dict)
@@ -224,9 +249,8 @@ class EnvironmentPolicy(Part):
     targets: Targets = Targets()
     database: DatabaseSource
     media: MediaSource | None = None
-    media_references: str | None = Field(
+    media_references: Query | None = Field(
         default=None,
-        min_length=1,
         description="a SQL query of one column: the paths of media files that the database refers to",
     )
     store: StorePlace
@@ -238,7 +262,7 @@ class EnvironmentPolicy(Part):
         default_factory=lambda: duration.Duration.parse("2d"),
         description="how long objects of an unfinished backup are left alone before expire collects them",
     )
-    release_dir: str | None = None
+    release_dir: LocalPath | None = None
     drill: Drill | None = None
     alerts: Alerts | None = None
 
@@ -247,6 +271,11 @@ class EnvironmentPolicy(Part):
         for name, tier in self.tiers.items():
             if name in DUMP_TIERS and tier.keep is None:
                 raise ValueError(f"tiers.{name}.keep is missing: say how long its restore points are kept, such as 35d")
+            for field in sorted(tier.model_fields_set & _OF_TIERS.keys()):
+                if name not in _OF_TIERS[field]:
+                    raise ValueError(
+                        f"tiers.{name}.{field}: means nothing there, only of {', '.join(_OF_TIERS[field])}"
+                    )
             if name in MEDIA_TIERS and self.media is None:
                 raise ValueError(f"tiers.{name}: there is no media section that says where the files lie")
             if (tier.schedule == "continuous") != (name == "wal" and tier.schedule is not None):

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 STORE_SCHEMES = ("file://", "s3://", "gs://", "az://", "abfs://")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -15,6 +16,8 @@ def store_url_fault(text: str) -> str | None:
     """What is wrong with a store's URL, never repeating a login that stands in it; None where nothing is."""
     if not text.startswith(STORE_SCHEMES):
         return f"expected one of {', '.join(STORE_SCHEMES)}, such as file:///srv/backups or s3://bucket/prefix"
+    if CONTROL.search(unquote(text)):
+        return "it holds a control character, such as the end of a line"
     url = urlsplit(text)
     if "@" in url.netloc:
         return "it holds a login: credentials belong into the connection that conn_id names"

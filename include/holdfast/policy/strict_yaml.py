@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 
 Place = tuple[str | int, ...]
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# What YAML itself is written with, as its reader tells it, repeats nothing of the text.
+_SIGN = re.compile(r"['\"](?:[^\w\s'\"]{1,3}|\\[tnrx0-9]{1,3}|<[a-z ]+>)['\"]")
 
 
 class NotYaml(ValueError):
@@ -25,7 +27,11 @@ class NotYaml(ValueError):
         super().__init__(reason)
         self.line = line
         self.reason = reason
-        self.bare_reason = bare_reason or _QUOTED.sub("…", reason)
+        self.bare_reason = bare_reason or _QUOTED.sub(_bare, reason)
+
+
+def _bare(found: re.Match[str]) -> str:
+    return found[0] if _SIGN.fullmatch(found[0]) else "…"
 
 
 class _Loader(yaml.SafeLoader):
@@ -115,6 +121,20 @@ def fault_place(detail: ErrorDetails) -> Place:
     return tuple(part for part in detail["loc"] if part != "[key]")
 
 
+def told_faults(details: Iterable[ErrorDetails]) -> list[ErrorDetails]:
+    """The faults without those that only follow: a list counts as empty where all of its entries have faults."""
+    found = list(details)
+    places = [fault_place(detail) for detail in found]
+
+    def follows(detail: ErrorDetails) -> bool:
+        at = fault_place(detail)
+        return detail["type"] == "too_short" and any(
+            len(other) > len(at) and other[: len(at)] == at for other in places
+        )
+
+    return [detail for detail in found if not follows(detail)]
+
+
 def fault_reason(detail: ErrorDetails, known: set[str]) -> str:
     """What is wrong, in the words that a message goes on with; ``known`` are fields that may have been meant."""
     last = str(fault_place(detail)[-1]) if fault_place(detail) else ""
@@ -125,6 +145,8 @@ def fault_reason(detail: ErrorDetails, known: set[str]) -> str:
         reason += suggestion(last, known)
     elif detail["type"] == "missing":
         reason = "is missing"
+    elif detail["type"] == "too_short":
+        reason = "expected at least one entry, found none"
     return reason[0].lower() + reason[1:]
 
 

@@ -17,6 +17,9 @@ from holdfast.postgres.snapshot import ExportedSnapshot
 _FIELD = "media_references"
 _HINT = "Correct media_references in the policy: one SELECT of one column, which can only read."
 _FETCHED_ROWS = 5000
+# Longer ones the system has no path for. Nothing longer is fetched, nor normalized from so much: it is no path anyway.
+LONGEST_PATH_BYTES = 4096
+_NORMALIZED_CHARACTERS = 16384
 # Not to be had for the asking again: syntax and names, a write in a read-only transaction, what is not supported.
 _QUERYS_FAULT = ("42", "25006", "0A", "22")
 
@@ -33,7 +36,8 @@ def check_references(snapshot: ExportedSnapshot, query: str) -> None:
 def referenced_paths(snapshot: ExportedSnapshot, query: str, source: str) -> Generator[str, None, None]:
     """The paths below ``source`` (the media's URL) that the query yields in the snapshot, sorted and each once.
 
-    NULL and empty ones are left out; the server sorts, by their bytes in UTF-8.
+    NULL and empty ones are left out; the server sorts, by their bytes in UTF-8. What is longer than
+    LONGEST_PATH_BYTES is cut, and stays longer than that.
     """
     with _asking(snapshot) as session, session.cursor(name="paths") as cursor:
         cursor.itersize = _FETCHED_ROWS
@@ -62,12 +66,21 @@ def _asking(snapshot: ExportedSnapshot) -> Iterator[Session]:
 def _normalized(query: str, source: str) -> sql.Composed:
     """Paths as a media snapshot has them: relative to the source, however the application stores them."""
     whole, inner = _prefixes(source)
-    path: sql.Composable = sql.SQL('asked.path::pg_catalog.text COLLATE pg_catalog."C"')
+    text = sql.SQL('asked.path::pg_catalog.text COLLATE pg_catalog."C"')
+    path: sql.Composable = text
     for prefix in whole:
         path = _without(path, prefix)
     path = sql.SQL("pg_catalog.regexp_replace({}, '^(\\./|/)+', '')").format(path)
     for prefix in inner:
         path = _without(path, prefix)
+    path = sql.SQL(
+        "pg_catalog.left(CASE WHEN pg_catalog.length({text}) > {whole} THEN {text} ELSE {path} END, {longest})"
+    ).format(
+        text=text,
+        path=path,
+        whole=sql.Literal(_NORMALIZED_CHARACTERS),
+        longest=sql.Literal(LONGEST_PATH_BYTES + 1),
+    )
     return sql.SQL(
         "SELECT found.path FROM (SELECT DISTINCT {} AS path FROM ({}\n) AS asked (path)) AS found"
         " WHERE found.path <> '' ORDER BY pg_catalog.convert_to(found.path, 'UTF8')"

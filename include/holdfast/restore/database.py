@@ -162,7 +162,7 @@ def _restore_streamed(environment: Environment, plan: _Plan, progress: Progress)
 
 
 def _restore_spooled(
-    environment: Environment, plan: _Plan, jobs: int, names: Sequence[str], progress: Progress
+    environment: Environment, plan: _Plan, spool: Path, jobs: int, names: Sequence[str], progress: Progress
 ) -> _Outcome:
     """Several jobs need a seekable archive: it exists only as an unlinked file that dies with this process."""
     started = time.monotonic()

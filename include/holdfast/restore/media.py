@@ -13,6 +13,7 @@ from pathlib import Path
 
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, RestoreError, UsageError
+from holdfast.media.entries import shown
 from holdfast.media.globs import Glob
 from holdfast.media.records import SnapshotManifest
 from holdfast.media.selection import Selection
@@ -27,12 +28,14 @@ from holdfast.restore.media_planning import Planner
 from holdfast.restore.media_report import MediaFault, MediaRestoreReport
 from holdfast.restore.media_shards import ShardRestore
 from holdfast.restore.media_tally import Tally
+from holdfast.restore.media_target import demand_apart
 from holdfast.restore.media_tree import Tree, Walker
 from holdfast.values import figures
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = "the file system is read-only"
+_STOPS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk is full", errno.EROFS: _READ_ONLY}
 _THREADS = min(4, max(2, os.cpu_count() or 1))
 _AGAIN = "Run the same command again to go on."
 
@@ -51,9 +54,11 @@ def restore_media(
     A file that stands there already is left, and if it differs named as a fault, unless ``overwrite``; so a restore
     that was interrupted goes on when it is run again. Damage of single files or shards is reported, not raised.
     Raises ObjectMissing, SignatureError, IntegrityError or DecryptError where the snapshot itself cannot be read,
-    UsageError for a pattern that means nothing, RestoreError where the target has no room.
+    UsageError for a pattern that means nothing and a target within the store or the media's source, RestoreError
+    where the target has no room or cannot be written.
     """
     started = time.monotonic()
+    demand_apart(environment, to)
     manifest = environment.media_catalog.manifest(snapshot, environment.verifier())
     with ExitStack() as opened:
         plan, tally = opened.enter_context(closing(Plan())), Tally()
@@ -62,6 +67,7 @@ def restore_media(
         progress.end(f"{figures.count(planner.files)} files")
         tree = opened.enter_context(closing(Tree(to)))
         restore = _Restore(environment, manifest, to, tree, plan, tally, overwrite)
+        restore.demand_writable()
         restore.demand_room()
         finish = Finish(plan, tree, tally, overwrite=overwrite)
         try:
@@ -70,9 +76,9 @@ def restore_media(
             error.add_note(f"{restore.so_far} {_AGAIN}")
             raise
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in _STOPS:
                 raise
-            raise RestoreError(f"{restore.title}: the disk is full", hint=f"{restore.so_far} {_AGAIN}") from error
+            raise RestoreError(f"{restore.title}: {_STOPS[error.errno]}", hint=f"{restore.so_far} {_AGAIN}") from error
     return _report(restore, planner, finish, time.monotonic() - started)
 
 
@@ -108,13 +114,28 @@ class _Restore:
     overwrite: bool
 
     @property
+    def place(self) -> str:
+        """The target as people are shown it: any name is text there."""
+        return shown(os.fsencode(self.to))
+
+    @property
     def title(self) -> str:
-        return f"restore of media snapshot {self.environment.title}/{self.manifest.id} into {self.to}"
+        return f"restore of media snapshot {self.environment.title}/{self.manifest.id} into {self.place}"
 
     @property
     def so_far(self) -> str:
         whole = figures.count(self.tally.files + self.tally.skipped)
-        return f"{whole} files are whole in {self.to}, none is half-written."
+        return f"{whole} files are whole in {self.place}, none is half-written."
+
+    def demand_writable(self) -> None:
+        """Raise RestoreError where nothing at all can be written: once, rather than for each file."""
+        reason = None
+        if os.fstatvfs(self.tree.root).f_flag & os.ST_RDONLY:
+            reason = _READ_ONLY
+        elif self.tree.is_fresh and not os.access(self.to, os.W_OK | os.X_OK):
+            reason = "permission denied"
+        if reason is not None:
+            raise RestoreError(f"{self.title}: {reason}", hint="Nothing was written. Choose another folder.")
 
     def demand_room(self) -> None:
         """Raise RestoreError where the file system cannot take what is to be written."""
@@ -200,7 +221,7 @@ def _report(restore: _Restore, planner: Planner, finish: Finish, seconds: float)
         notes.append(f"{tally.unowned} files and folders have no owner of their own: the file system refused it")
     return MediaRestoreReport(
         snapshot=restore.manifest.id,
-        target=str(restore.to),
+        target=restore.place,
         files=tally.files,
         skipped=tally.skipped,
         directories=finish.folders,

@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 _PERMISSIONS = 0o777
 _HAS_PROC = Path("/proc/self/fd").is_dir()
+_FULL_FOLDER = "a folder that is not empty stands in its place"
 IS_ROOT = os.geteuid() == 0
 
 
@@ -47,6 +49,16 @@ class Marks(NamedTuple):
                 os.utime(target, ns=(self.mtime_ns, self.mtime_ns))
         return is_owned or not IS_ROOT or self.uid is None
 
+    def mend(self, target: int, status: os.stat_result) -> bool:
+        """Give an open file that stands there already what it lacks of them; the same as ``put_on``."""
+        mode = stat.S_IMODE(status.st_mode)
+        is_right = (
+            self.mode in (None, mode)
+            and self.mtime_ns in (None, status.st_mtime_ns)
+            and (not IS_ROOT or self.uid is None or (self.uid, self.gid) == (status.st_uid, status.st_gid))
+        )
+        return is_right or self.put_on(target, mode)
+
 
 def _given_away(target: int, uid: int, gid: int) -> bool:
     try:
@@ -68,7 +80,7 @@ class NewFile:
 
     def __init__(self, folder: int) -> None:
         self._folder = -1
-        self._hidden: str | None = None
+        self._hidden: bytes | None = None
         try:
             if not _HAS_PROC:
                 raise OSError(errno.EOPNOTSUPP, "")
@@ -76,7 +88,7 @@ class NewFile:
         except OSError as error:
             if error.errno not in _NOT_OFFERED:
                 raise
-            self._hidden = f".holdfast-{secrets.token_hex(8)}"
+            self._hidden = _hidden_name()
             # The walker may have left the folder by the time that the name has to go.
             self._folder = os.dup(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -88,9 +100,8 @@ class NewFile:
             self._link(folder, name)
         except FileExistsError:
             if not overwrite:
-                raise Refused(TAKEN) from None
-            clear(folder, name)
-            self._link(folder, name)
+                raise Refused(why_taken(folder, name)) from None
+            replace(folder, name, self._link)
 
     def close(self) -> None:
         """Close it; without a name it is gone."""
@@ -114,16 +125,49 @@ class NewFile:
             os.rename(self._hidden, name, src_dir_fd=self._folder, dst_dir_fd=folder)
 
 
-TAKEN = "something else stands there already; --overwrite replaces it"
+def replace(folder: int, name: bytes, make: Callable[[int, bytes], None]) -> None:
+    """Have ``make`` put something new in the place of what stands there, in one step where that is no folder.
+
+    An empty folder is removed. Raises Refused for one that is not.
+    """
+    hidden = _hidden_name()
+    make(folder, hidden)
+    try:
+        try:
+            os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except IsADirectoryError:
+            _remove_empty(folder, name)
+            os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(hidden, dir_fd=folder)
+        raise
 
 
-def clear(folder: int, name: bytes) -> None:
-    """Remove what stands under a name, never a folder: raises Refused for one."""
-    status = found(folder, name)
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise Refused("a folder stands in its place")
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
+def why_taken(folder: int, name: bytes) -> str:
+    """What is said of a name that is taken."""
+    with suppress(OSError):
+        opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            with os.scandir(opened) as entries:
+                if next(entries, None) is not None:
+                    return _FULL_FOLDER
+        finally:
+            os.close(opened)
+    return "something else stands there already; --overwrite replaces it"
+
+
+def _remove_empty(folder: int, name: bytes) -> None:
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise Refused(_FULL_FOLDER) from None
+
+
+def _hidden_name() -> bytes:
+    return b".holdfast-" + secrets.token_hex(8).encode()
 
 
 def found(folder: int, name: bytes) -> os.stat_result | None:
@@ -144,25 +188,39 @@ def size_standing(walker: Walker, path: bytes) -> int | None:
     return None if status is None else status.st_size
 
 
-def is_same(walker: Walker, path: bytes, size: int, sha256: str) -> bool:
-    """Whether a regular file of that size and hash stands under ``path``."""
+class Standing(NamedTuple):
+    """A file that stands there already, the same to the byte. ``is_owned``: its owner is the right one or may be."""
+
+    status: os.stat_result
+    is_owned: bool
+
+
+def same_standing(walker: Walker, path: bytes, size: int, sha256: str, marks: Marks | None) -> Standing | None:
+    """The regular file of that size and hash that stands under ``path``, None for another; it is given its marks."""
     folder, name = walker.parent(path)
     try:
         file = os.open(name, _READ, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
-            return False
+            return None
         raise Refused(f"what stands there cannot be read: {reason_of(error)}") from error
     try:
         status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            return False
-        digest = hashlib.sha256()
-        while piece := os.read(file, _PIECE_BYTES):
-            digest.update(piece)
-        return digest.hexdigest() == sha256
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size or _sha256(file) != sha256:
+            return None
+        try:
+            return Standing(status, is_owned=marks is None or marks.mend(file, status))
+        except OSError as error:
+            raise Refused(f"its bytes are there, its mode or time cannot be set: {reason_of(error)}") from error
     finally:
         os.close(file)
+
+
+def _sha256(file: int) -> str:
+    digest = hashlib.sha256()
+    while piece := os.read(file, _PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def write_all(file: int, data: memoryview, offset: int) -> None:

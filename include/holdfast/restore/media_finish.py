@@ -8,7 +8,17 @@ from contextlib import suppress
 from functools import partial
 
 from holdfast.errors import RestoreError
-from holdfast.restore.media_files import IS_ROOT, NO_LINKS, TAKEN, Marks, NewFile, clear, found, is_same, write_all
+from holdfast.restore.media_files import (
+    IS_ROOT,
+    NO_LINKS,
+    Marks,
+    NewFile,
+    found,
+    replace,
+    same_standing,
+    why_taken,
+    write_all,
+)
 from holdfast.restore.media_plan import HardLink, Plan
 from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, Tree, Walker, reason_of
@@ -59,7 +69,12 @@ class Finish:
             self._tally.fault(path, f"it cannot be made: {reason_of(error)}")
 
     def _make_folder(self, walker: Walker, path: bytes, mode: int) -> None:
-        walker.enter(path, make_mode=mode)
+        try:
+            walker.enter(path, make_mode=mode)
+        except Refused:
+            if not self._overwrite or not _removed_file(*walker.parent(path)):
+                raise
+            walker.enter(path, make_mode=mode)
         self.folders += 1
 
     def _mark(self, folder: int, marks: Marks) -> None:
@@ -71,40 +86,74 @@ class Finish:
             raise Refused("the file that it is a hard link to could not be restored")
         folder, name = walker.parent(link.path)
         from_folder, from_name = other.parent(link.to)
-        standing = found(folder, name)
-        if standing is not None:
-            if is_same(walker, link.path, link.size, link.sha256):
+        if found(folder, name) is not None:
+            same = same_standing(walker, link.path, link.size, link.sha256, None)
+            if same is not None and os.path.samestat(
+                same.status, os.stat(from_name, dir_fd=from_folder, follow_symlinks=False)
+            ):
                 self._tally.add(skipped=1)
                 return
-            if not self._overwrite:
-                raise Refused(TAKEN)
-            clear(folder, name)
-        try:
-            os.link(from_name, name, src_dir_fd=from_folder, dst_dir_fd=folder, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            _copy(from_folder, from_name, folder, name)
+            if same is None and not self._overwrite:
+                raise Refused(why_taken(folder, name))
+            replace(folder, name, partial(_join, from_folder, from_name))
+        else:
+            _join(from_folder, from_name, folder, name)
         self.hard_links += 1
 
     def _link(self, walker: Walker, path: bytes, target: bytes, marks: Marks) -> None:
         folder, name = walker.parent(path)
-        if found(folder, name) is not None:
-            with suppress(OSError):
-                if os.readlink(name, dir_fd=folder) == target:
-                    self._tally.add(skipped=1)
-                    return
-            if not self._overwrite:
-                raise Refused(TAKEN)
-            clear(folder, name)
-        os.symlink(target, name, dir_fd=folder)
-        if IS_ROOT and marks.uid is not None and marks.gid is not None:
-            with suppress(OSError):
-                os.chown(name, marks.uid, marks.gid, dir_fd=folder, follow_symlinks=False)
-        if marks.mtime_ns is not None:
-            with suppress(OSError, OverflowError):
-                os.utime(name, ns=(marks.mtime_ns, marks.mtime_ns), dir_fd=folder, follow_symlinks=False)
+        if found(folder, name) is None:
+            _make_link(target, marks, folder, name)
+        elif _leads_to(target, folder, name):
+            _mark_link(marks, folder, name)
+            self._tally.add(skipped=1)
+            return
+        elif not self._overwrite:
+            raise Refused(why_taken(folder, name))
+        else:
+            replace(folder, name, partial(_make_link, target, marks))
         self.links += 1
+
+
+def _removed_file(folder: int, name: bytes) -> bool:
+    """Remove a file or link that stands where a folder is to be; False where nothing of the kind does."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        return False
+    return True
+
+
+def _leads_to(target: bytes, folder: int, name: bytes) -> bool:
+    try:
+        return os.readlink(name, dir_fd=folder) == target
+    except OSError:
+        return False
+
+
+def _make_link(target: bytes, marks: Marks, folder: int, name: bytes) -> None:
+    os.symlink(target, name, dir_fd=folder)
+    _mark_link(marks, folder, name)
+
+
+def _mark_link(marks: Marks, folder: int, name: bytes) -> None:
+    """Owner and time, as far as the file system lets links have them."""
+    if IS_ROOT and marks.uid is not None and marks.gid is not None:
+        with suppress(OSError):
+            os.chown(name, marks.uid, marks.gid, dir_fd=folder, follow_symlinks=False)
+    if marks.mtime_ns is not None:
+        with suppress(OSError, OverflowError):
+            os.utime(name, ns=(marks.mtime_ns, marks.mtime_ns), dir_fd=folder, follow_symlinks=False)
+
+
+def _join(from_folder: int, from_name: bytes, folder: int, name: bytes) -> None:
+    """A hard link, or a copy where the file system has none."""
+    try:
+        os.link(from_name, name, src_dir_fd=from_folder, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _copy(from_folder, from_name, folder, name)
 
 
 def _copy(from_folder: int, from_name: bytes, folder: int, name: bytes) -> None:

@@ -65,24 +65,30 @@ class Plan:
         """Free the memory."""
         self._base.close()
 
-    def add_folder(self, path: bytes, marks: Marks | None) -> None:
-        """A folder, without its closing slash: listed with marks, or only needed for what lies in it."""
-        self._base.execute(
-            "INSERT INTO folders VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET is_listed = 1, "
-            "mtime_ns = excluded.mtime_ns, mode = excluded.mode, uid = excluded.uid, gid = excluded.gid "
-            "WHERE excluded.is_listed",
-            (path, marks is not None, *(marks or (None,) * 4)),
-        )
+    def add_folder(self, path: bytes, marks: Marks) -> None:
+        """A folder that the listing names, without its closing slash."""
+        self._base.execute("INSERT OR REPLACE INTO folders VALUES (?, 1, ?, ?, ?, ?)", (path, *marks))
 
     def add_parents(self, path: bytes) -> None:
-        """The folders that a path lies in."""
+        """The folders that a path lies in; to be called for each folder that is added, too."""
         parent = path.rpartition(b"/")[0]
         if parent == self._near:
             return
         self._near = parent
-        while parent:
-            self.add_folder(parent, None)
+        while parent and self._is_new(parent):  # those above one that is known are known
             parent = parent.rpartition(b"/")[0]
+
+    def _is_new(self, folder: bytes) -> bool:
+        added = self._base.execute("INSERT OR IGNORE INTO folders (path, is_listed) VALUES (?, 0)", (folder,))
+        return added.rowcount > 0
+
+    def take_impossible(self) -> list[bytes]:
+        """Take out the files and links that something else lies below, which buckets may have, and return them."""
+        found: list[bytes] = []
+        for table in ("files", "hard_links", "links"):
+            query = f"DELETE FROM {table} WHERE path IN (SELECT path FROM folders) RETURNING path"  # noqa: S608
+            found.extend(path for (path,) in self._base.execute(query))
+        return found
 
     def add_link(self, entry: Entry) -> None:
         """A symbolic link."""

@@ -11,6 +11,8 @@ from holdfast.restore.media_plan import Plan
 from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, demand_plain
 
+_BOTH = "it is the key of a file and of a folder at once, and a directory can have but one of them"
+
 
 class Planner:
     """Fills a plan. ``files``, ``special``, ``vanished``, ``unstable``: how many entries of which kind there were."""
@@ -33,6 +35,8 @@ class Planner:
                     self._tally.fault(entry.path, str(refused))
                 except IntegrityError as error:
                     self._tally.fault(entry.path, error.message)
+        for path in self._plan.take_impossible():
+            self._tally.fault(path, _BOTH)
 
     def notes(self) -> list[str]:
         """What was in the source but is no part of what was restored, or not as it should be."""

@@ -11,7 +11,7 @@ from holdfast.errors import DecryptError, IntegrityError, ObjectMissing
 from holdfast.media.cutting import Span, cut
 from holdfast.media.shard_reading import ShardReader, ranges_worth
 from holdfast.media.sparse import ContentHash, Placement, demand_sound
-from holdfast.restore.media_files import TAKEN, NewFile, found, is_same, write_all
+from holdfast.restore.media_files import NewFile, found, same_standing, why_taken, write_all
 from holdfast.restore.media_plan import FileTask, Plan
 from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, Walker, reason_of
@@ -122,12 +122,15 @@ class ShardRestore:
                 standing = found(folder, name)
                 if standing is None:
                     continue
-                if standing.st_size == task.size and is_same(self._walker, task.path, task.size, task.sha256):
-                    self._placed(task, skipped=1)
+                same = None
+                if standing.st_size == task.size:
+                    same = same_standing(self._walker, task.path, task.size, task.sha256, task.marks)
+                if same is not None:
+                    self._placed(task, skipped=1, unowned=not same.is_owned)
                 elif self._overwrite:
                     continue
                 else:
-                    self._tally.fault(task.path, TAKEN)
+                    self._tally.fault(task.path, why_taken(folder, name))
             except Refused as refused:
                 self._tally.fault(task.path, str(refused))
             done.append(task)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from holdfast.errors import RestoreError
+from holdfast.media.entries import shown
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_STOPS = (errno.ENOSPC, errno.EDQUOT)
+_STOPS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_OPEN_AT_ONCE = 32
+"""Descriptors that a walker holds at most: a tree may be deeper than a process may have files open."""
 
 
 class Refused(Exception):
@@ -43,7 +47,8 @@ class Tree:
             root.mkdir(parents=True, exist_ok=True)
             self.root = os.open(root, _FOLDER)
         except OSError as error:
-            raise RestoreError(f"restore target {root}: {(error.strerror or str(error)).lower()}") from error
+            reason = (error.strerror or str(error)).lower()
+            raise RestoreError(f"restore target {shown(os.fsencode(root))}: {reason}") from error
         with os.scandir(self.root) as entries:
             self.is_fresh = next(entries, None) is None
 
@@ -53,13 +58,14 @@ class Tree:
 
 
 class Walker:
-    """One thread's way through the tree: the folders of the last path stay open, for the next is mostly near."""
+    """One thread's way through the tree: the last folders of the last path stay open, for the next is mostly near."""
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root
         self._folder: bytes | None = b""
         self._names: list[bytes] = []
-        self._open: list[int] = []
+        self._open: deque[int] = deque()
+        """Descriptors of the last folders of the path, as many as are held."""
 
     def __enter__(self) -> Walker:
         return self
@@ -80,19 +86,37 @@ class Walker:
         Raises Refused where a part of it is missing or is no folder; a link is never followed.
         """
         if folder == self._folder:
-            return self._open[-1] if self._open else self._root
+            return self._deepest
         names = folder.split(b"/") if folder else []
-        same = 0
-        while same < min(len(names), len(self._names)) and names[same] == self._names[same]:
-            same += 1
+        same = self._shared(folder, names)
         self._folder = None
         self._leave(same)
-        for name in names[same:]:
-            parent = self._open[-1] if self._open else self._root
-            self._open.append(self._opened(name, parent, make_mode))
+        if not self._open:  # the folder to go on from is not held any more
+            self._names.clear()
+        for name in names[len(self._names) :]:
+            self._hold(self._opened(name, self._deepest, make_mode))
             self._names.append(name)
         self._folder = folder
+        return self._deepest
+
+    @property
+    def _deepest(self) -> int:
         return self._open[-1] if self._open else self._root
+
+    def _shared(self, folder: bytes, names: list[bytes]) -> int:
+        """How many names the path of this folder begins with as the last one did."""
+        last = self._folder
+        if last is not None and (not last or folder.startswith(last + b"/")):
+            return len(self._names)
+        if last is not None and (not folder or last.startswith(folder + b"/")):
+            return len(names)
+        pairs = zip(names, self._names, strict=False)
+        return next((at for at, (new, old) in enumerate(pairs) if new != old), min(len(names), len(self._names)))
+
+    def _hold(self, folder: int) -> None:
+        self._open.append(folder)
+        if len(self._open) > _OPEN_AT_ONCE:
+            os.close(self._open.popleft())
 
     def _opened(self, name: bytes, parent: int, make_mode: int | None) -> int:
         if make_mode is not None:
@@ -107,17 +131,18 @@ class Walker:
             raise Refused(_why_closed(name, parent, error)) from error
 
     def _leave(self, kept: int) -> None:
-        while len(self._open) > kept:
-            os.close(self._open.pop())
+        for _ in range(len(self._names) - kept):
             self._names.pop()
+            if self._open:
+                os.close(self._open.pop())
 
 
 def _why_closed(name: bytes, parent: int, error: OSError) -> str:
-    shown = name.decode("utf-8", "backslashreplace")
+    title = shown(name)
     with suppress(OSError):
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
-            return f"its folder {shown} is a symbolic link in the target, which is never followed"
+            return f"its folder {title} is a symbolic link in the target, which is never followed"
         if not stat.S_ISDIR(mode):
-            return f"its folder {shown} is a file in the target"
-    return f"its folder {shown} cannot be entered: {reason_of(error)}"
+            return f"its folder {title} is a file in the target"
+    return f"its folder {title} cannot be entered: {reason_of(error)}"

@@ -14,7 +14,7 @@ def decide_exports(exports: Iterable[Point], keep: Duration | None, now: datetim
     """One decision for every export, oldest first; ``now`` is aware.
 
     ``keep`` is the policy's, None where it has no section for exports any more. Whatever ``now`` says, these
-    stay: the newest whole export of the environment, by either clock, and what cannot be trusted. Restore points
+    stay: the newest whole export of the environment, by any clock, and what cannot be trusted. Restore points
     and their holds have no say: an export stands by itself.
     """
     ordered = sorted(exports, key=lambda export: export.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from holdfast.retention.rules import Decision
 from holdfast.values.duration import Duration
@@ -12,7 +12,7 @@ from holdfast.values.ids import RestorePointId
 
 MEDIA_TIER = "media"
 CHECKS_KEPT = 60
-CHECKS_KEPT_FOR = timedelta(days=90)
+CHECKS_KEPT_FOR = Duration.parse("90d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,12 @@ def decide_snapshots(
 
 
 def _newest(snapshots: list[Snapshot]) -> set[RestorePointId]:
-    """The newest by id, from which the next sync goes on, and by either clock."""
+    """The newest by id, from which the next sync goes on, and by each clock: the host's may set all but the store's."""
     orders: tuple[Callable[[Snapshot], tuple[datetime, RestorePointId]], ...] = (
         lambda snapshot: (snapshot.id.opened_at, snapshot.id),
         lambda snapshot: (snapshot.taken_at, snapshot.id),
         lambda snapshot: (snapshot.taken_at_least, snapshot.id),
+        lambda snapshot: (snapshot.stored_at, snapshot.id),
     )
     return {max(snapshots, key=order).id for order in orders} if snapshots else set()
 
@@ -144,7 +145,7 @@ def expendable_shards(
 
 def expendable_checks(checks: Iterable[RestorePointId], now: datetime) -> list[RestorePointId]:
     """Which records of media checks may go, oldest first: neither among the newest, nor young."""
-    horizon = now - CHECKS_KEPT_FOR
+    horizon = CHECKS_KEPT_FOR.before(now)
     return [check for check in sorted(set(checks))[:-CHECKS_KEPT] if check.opened_at < horizon]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,8 @@ class Point:
     ``snapshot_at``: the database server's time at its snapshot; the id's own time is the backup host's, whose
     clock may have been wrong. ``is_trusted``: its signature fits and it
     belongs where it lies. ``is_verified``: it was read back whole before it was signed, and all its
-    artifacts still stand in the store.
+    artifacts still stand in the store. ``stored_at``: when the store received its manifest, by the store's clock.
+    ``is_media_whole``: so does all that its paired media snapshot needs, where it has one.
     """
 
     id: RestorePointId
@@ -25,6 +26,8 @@ class Point:
     is_held: bool
     is_trusted: bool
     is_verified: bool
+    stored_at: datetime | None = None
+    is_media_whole: bool = True
 
     @property
     def taken_at(self) -> datetime:
@@ -50,30 +53,46 @@ def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime)
     """One decision for every point, oldest first.
 
     ``keep`` maps each tier to its span; ``now`` is aware. Whatever ``now`` says, these stay: what is
-    held, the newest verified point of the environment, what cannot be trusted (deleting it would
-    destroy evidence), and every point of a tier without a rule.
+    held, the newest verified point of the environment, the newest whose own artifacts stand though its
+    media do not, what cannot be trusted (deleting it would destroy evidence), and every point of a tier
+    without a rule.
     """
     ordered = sorted(points, key=lambda point: point.id)
     newest = newest_verified(ordered)
-    return [_decide_one(point, keep, now, newest) for point in ordered]
+    newest_alone = _newest(point for point in ordered if point.is_verified and point.is_trusted)
+    return [_decide_one(point, keep, now, newest, newest_alone) for point in ordered]
 
 
 def newest_verified(points: Iterable[Point]) -> set[RestorePointId]:
-    """The newest of those that are trusted and whole, by either of their clocks; empty where there is none."""
-    verified = [point for point in points if point.is_verified and point.is_trusted]
-    by_either_clock = (
-        max(verified, key=lambda point: (point.taken_at, point.id), default=None),
-        max(verified, key=lambda point: (point.taken_at_least, point.id), default=None),
+    """The newest of those that are trusted and whole, media included, by any of their clocks; empty without any."""
+    return _newest(point for point in points if point.is_verified and point.is_trusted and point.is_media_whole)
+
+
+def _newest(points: Iterable[Point]) -> set[RestorePointId]:
+    """By the later and the earlier of host and server, and by the store: the first two may lie on one machine."""
+    found = list(points)
+    orders: tuple[Callable[[Point], tuple[datetime, RestorePointId]], ...] = (
+        lambda point: (point.taken_at, point.id),
+        lambda point: (point.taken_at_least, point.id),
+        lambda point: (point.stored_at or point.taken_at_least, point.id),
     )
-    return {point.id for point in by_either_clock if point is not None}
+    return {max(found, key=order).id for order in orders} if found else set()
 
 
-def _decide_one(point: Point, keep: Mapping[str, Duration], now: datetime, newest: set[RestorePointId]) -> Decision:
+def _decide_one(
+    point: Point,
+    keep: Mapping[str, Duration],
+    now: datetime,
+    newest: set[RestorePointId],
+    newest_alone: set[RestorePointId],
+) -> Decision:
     span = keep.get(point.id.tier)
     if point.is_held:
         return Decision(point.id, True, "held")
     if point.id in newest:
         return Decision(point.id, True, "newest verified restore point of the environment")
+    if point.id in newest_alone:
+        return Decision(point.id, True, "newest restore point of the environment, but its media are not whole")
     if not point.is_trusted:
         return Decision(point.id, True, "its signature or place is wrong: left for a person to look at")
     if span is None:

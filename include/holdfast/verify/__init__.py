@@ -1,8 +1,23 @@
 """Verify: reads stored artifacts back to their last byte and says whether they are what was recorded."""
 
-from holdfast.verify.media import check_media
-from holdfast.verify.media_report import MediaCheckReport
-from holdfast.verify.point import VerifyReport, verify
-from holdfast.verify.reading import ReadBack, read_back
+from typing import TYPE_CHECKING
+
+from holdfast.late_imports import late_imports
+
+if TYPE_CHECKING:
+    from holdfast.verify.media import check_media
+    from holdfast.verify.media_report import MediaCheckReport
+    from holdfast.verify.point import VerifyReport, verify
+    from holdfast.verify.reading import ReadBack, read_back
 
 __all__ = ["MediaCheckReport", "ReadBack", "VerifyReport", "check_media", "read_back", "verify"]
+
+_PLACES = {
+    "MediaCheckReport": "media_report",
+    "ReadBack": "reading",
+    "VerifyReport": "point",
+    "check_media": "media",
+    "read_back": "reading",
+    "verify": "point",
+}
+__getattr__ = late_imports(__name__, _PLACES)

@@ -73,7 +73,7 @@ class _Check:
         for finding in findings:
             if finding.locked is not None:
                 self._faults.append(f"shard {finding.shard} is not decryptable: {finding.locked}")
-        damaged = [finding for finding in findings if finding.damaged or finding.whole]
+        damaged = [finding for finding in findings if not finding.ok]
         count, files = self._named(damaged, manifests)
         record = self._record(findings)
         return MediaCheckReport(
@@ -104,10 +104,12 @@ class _Check:
     def _chosen(self, uses: dict[str, ShardUse], stored: dict[str, StoredObject]) -> list[ShardUse]:
         """The shards to be read, those that were not read for longest first; none of them is forgotten for ever."""
         present = [use for use in uses.values() if use.id in stored]
-        looks = last_looks(self._environment.media_catalog.checks(self._environment.verifier()))
+        looks = last_looks(
+            self._environment.media_catalog.checks(self._environment.verifier(), self._environment.clock())
+        )
         never = datetime.min.replace(tzinfo=self._now.tzinfo)
         present.sort(key=lambda use: (looks.get(use.id, never), use.id))
-        return present[: math.ceil(len(present) * self._fraction - 1e-9)]
+        return present[: max(1, math.ceil(len(present) * self._fraction - 1e-9))]
 
     def _learn(self, contents: Contents, manifests: Manifests, chosen: Sequence[ShardUse]) -> None:
         """What the chosen shards are to hold, from every listing, each of which is read whole and so checked too."""
@@ -179,7 +181,7 @@ class _Check:
             for line in self._lines(id, manifest):
                 found = content_of(line)
                 finding = by_shard.get(found[0]) if found is not None else None
-                if found is None or finding is None or not (finding.whole or found[1].sha256 in finding.damaged):
+                if found is None or finding is None or not finding.hits(found[1].sha256):
                     continue
                 key = (path_of(line), finding.shard)
                 if key in hit or len(hit) < _MOST_NAMED:
@@ -197,7 +199,6 @@ class _Check:
         except UsageError as error:
             self._notes.append(f"the result was not stored: {error.message}")
             return None
-        looked = [finding for finding in findings if finding.locked is None]
         id = RestorePointId.make(self._now, TIER, secrets.token_hex(8))
         check = MediaCheck(
             id=str(id),
@@ -206,8 +207,8 @@ class _Check:
             started_at=self._now,
             finished_at=environment.clock(),
             fraction=self._fraction,
-            shards=tuple(ShardLook(id=finding.shard, ok=finding.ok) for finding in looked),
-            damaged=tuple(content for finding in looked for content in _damaged(finding)),
+            shards=tuple(ShardLook(id=finding.shard, ok=finding.ok) for finding in findings),
+            damaged=tuple(content for finding in findings for content in _damaged(finding)),
         )
         keys = environment.keys
         write_signed(environment.store, keys.media_check(id), keys.media_check(id, ".sig"), check.encode(), signer)
@@ -219,10 +220,13 @@ def _missing(uses: dict[str, ShardUse], stored: dict[str, StoredObject]) -> list
 
 
 def _reason(finding: Finding) -> str:
+    if finding.locked is not None:
+        return f"its shard is not decryptable: {finding.locked}"
     return _DAMAGED if finding.whole is None else f"its shard as a whole: {finding.whole}"
 
 
 def _damaged(finding: Finding) -> list[DamagedContent]:
-    if finding.whole is not None:
+    """What is to be packed again. A shard that nobody opens is lost, whatever its bytes are."""
+    if finding.is_lost:
         return [DamagedContent(shard=finding.shard, sha256=None)]
     return [DamagedContent(shard=finding.shard, sha256=sha256) for sha256 in sorted(finding.damaged)]

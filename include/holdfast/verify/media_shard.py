@@ -53,7 +53,16 @@ class Finding:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong with it."""
-        return not (self.damaged or self.whole or self.locked)
+        return not (self.damaged or self.is_lost)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing in it can be had."""
+        return self.whole is not None or self.locked is not None
+
+    def hits(self, sha256: str) -> bool:
+        """Whether that content cannot be had."""
+        return self.is_lost or sha256 in self.damaged
 
 
 def check_shard(

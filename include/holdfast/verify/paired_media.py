@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from holdfast.catalog.media_listing import shard_faults
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.manifest.model import MediaFacts
+from holdfast.storage.protocol import StoredObject
 from holdfast.values.ids import RestorePointId
 
 
-def paired_media_faults(environment: Environment, media: MediaFacts) -> list[str]:
-    """What is wrong with it, from its signature, hash and the sizes of its shards; bytes are for a media check."""
+def paired_media_faults(
+    environment: Environment, media: MediaFacts, shards: Mapping[str, StoredObject] | None = None
+) -> list[str]:
+    """What is wrong with it, from its signature, hash and the sizes of its shards; bytes are for a media check.
+
+    ``shards``: what the store holds of them, for callers that ask about many restore points; else they are listed.
+    """
     try:
         id = RestorePointId.parse(media.snapshot)
         catalog = environment.media_catalog
@@ -26,5 +33,5 @@ def paired_media_faults(environment: Environment, media: MediaFacts) -> list[str
     faults = [] if digest == media.manifest_sha256 else ["its manifest is not the one that was paired"]
     if listing.size_bytes != manifest.listing.bytes:
         faults.append(f"its listing has {listing.size_bytes} bytes instead of {manifest.listing.bytes}")
-    faults += shard_faults(manifest, catalog.shards())
+    faults += shard_faults(manifest, catalog.shards() if shards is None else shards)
     return [f"media snapshot {id}: {fault}" for fault in faults]

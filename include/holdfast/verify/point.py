@@ -13,11 +13,12 @@ from holdfast.verify.paired_media import paired_media_faults
 from holdfast.verify.reading import read_back
 
 _SILENT = Silent()
+SHARDS_UNREAD = "the shards of its media were not read: `holdfast media check` does"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """Whether a restore point is intact, and every fault that was found."""
+    """Whether a restore point is intact, and every fault that was found; ``notes`` say what was not looked at."""
 
     id: str
     ok: bool
@@ -26,10 +27,16 @@ class VerifyReport:
     decrypted: bool
     listed_tables: int | None
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The report as an object of plain values."""
-        return {**asdict(self), "faults": list(self.faults), "seconds": round(self.seconds, 3)}
+        return {
+            **asdict(self),
+            "faults": list(self.faults),
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def verify(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> VerifyReport:
@@ -55,4 +62,5 @@ def verify(environment: Environment, id: RestorePointId, *, progress: Progress =
         decrypted=found.is_decrypted,
         listed_tables=found.listed_tables,
         seconds=time.monotonic() - started,
+        notes=(SHARDS_UNREAD,) if manifest.media else (),
     )

@@ -35,7 +35,7 @@ def export_list(policy: Path, environment: str, as_json: bool) -> None:
         emit({"exports": [summary.as_json() for summary in found]})
         return
     for summary in found:
-        click.echo(_line(summary))
+        click.echo(_printable(_line(summary)))
     if not found:
         click.echo("no exports")
 
@@ -62,3 +62,8 @@ def _line(summary: ExportSummary) -> str:
         return f"{summary.id}  BROKEN: {'; '.join(summary.faults)}"
     tables = ", ".join(f"{table.name} ({figures.count(table.rows)} rows)" for table in summary.tables)
     return f"{summary.id}  {figures.size(summary.bytes):>10}  {tables}"
+
+
+def _printable(text: str) -> str:
+    """A table may have any name: what a terminal would act upon, or a line's end, is shown escaped."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -21,7 +21,8 @@ _BOUNDS = ((12, 4, 0.40), (16, 5, 0.30), (20, 4, 0.20), (26, 4, 0.16))
 
 # Templates, variables, encoded characters, times and bracketed parts: what stands in them is looked at by itself.
 _MARKUP = re.compile(
-    r"\$\{[^{}\s]{1,80}\}|\{\{[^{}\s]{1,80}\}\}|(?<![A-Za-z0-9])\$[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9])|%[A-Z][A-Z0-9_]{2,}%|<[A-Za-z][\w.-]{1,40}>"
+    r"\$\{[^{}\s]{1,80}\}|\{\{[^{}\s]{1,80}\}\}"
+    r"|(?<![A-Za-z0-9])\$[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9])|%[A-Z][A-Z0-9_]{2,}%|<[A-Za-z][\w.-]{1,40}>"
     r"|%[0-9A-F]{2}|\d{4}-\d\d-\d\dT[\d:.]{5,12}(?:Z|[+-]\d\d:?\d\d)?"
 )
 _PAIRED = re.compile(
@@ -36,6 +37,8 @@ _WRITTEN = re.compile(
     r"|\d{0,2}(?:[A-Z]?[a-z]{2,}|[A-Z]{2,4})(?:\d{0,3}[A-Z]?[a-z]{2,}|[A-Z]{2,4})+\d{0,4}"
 )
 _TRAILING = ".,;:"
+# A phrase in quotes or brackets leaves one of them to its first word and one to its last.
+_EDGES = "/\"'`()[]{}*"
 _LEAST_MIXED = 10
 
 
@@ -67,7 +70,7 @@ def is_mixed(word: str) -> bool:
         return False
     core = _MARKUP.sub("/", word).rstrip(_TRAILING)
     # What stands in brackets may have quotes of its own.
-    core = _PAIRED.sub(_parted, _PAIRED.sub(_parted, core))
+    core = _PAIRED.sub(_parted, _PAIRED.sub(_parted, core)).strip(_EDGES)
     if len(core) < _LEAST_MIXED - 1:
         return False
     symbols = _SYMBOL.findall(core)

@@ -150,10 +150,11 @@ def test_broken_snapshot_is_named(media_site: Site, what: str) -> None:
 
 
 def test_locked_shards_are_packed_again(media_site: Site) -> None:
-    """What no key at hand opens is lost as if it were damaged: files and snapshots are named, and it is recorded."""
+    """What no present recipient opens is lost as if it were damaged: files and snapshots are named, and recorded."""
     environment = media_site.environment()
     builder, id = three_files(environment)
     other_identity(media_site)
+    shutil.copy2(media_site.folder / "other/recipient.txt", media_site.keys)
     report = check(media_site)
     assert not report.ok
     assert "not decryptable" in report.faults[0]
@@ -163,6 +164,18 @@ def test_locked_shards_are_packed_again(media_site: Site) -> None:
     checks = environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1))
     assert [look.ok for look in checks[-1].shards] == [False]
     assert damaged_contents(checks).covers(builder.shards[0].id, builder.contents_of(b"a"))
+
+
+def test_wrong_identity_on_the_checking_host_has_nothing_packed_again(media_site: Site) -> None:
+    """It is told, and fails the check; but the shards are as sound as they were."""
+    environment = media_site.environment()
+    three_files(environment)
+    other_identity(media_site)
+    report = check(media_site)
+    assert not report.ok
+    assert "not decryptable" in report.faults[0]
+    assert any("identity_file opens nothing" in note for note in report.notes)
+    assert not damaged_contents(environment.media_catalog.checks(environment.verifier(), NOW + timedelta(days=1)))
 
 
 def test_smallest_fraction_reads_a_shard(media_site: Site) -> None:

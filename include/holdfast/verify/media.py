@@ -75,7 +75,7 @@ class _Check:
                 self._faults.append(f"shard {finding.shard} is not decryptable: {finding.locked}")
         damaged = [finding for finding in findings if not finding.ok]
         count, files = self._named(damaged, manifests)
-        record = self._record(findings)
+        record = self._record(self._provable(findings))
         return MediaCheckReport(
             shards=len(uses),
             shards_checked=len(chosen),
@@ -190,6 +190,13 @@ class _Check:
                     more.add(hash(key))
         files = [DamagedFile(path, shard, tuple(ids), reason) for (path, shard), (reason, ids) in sorted(hit.items())]
         return len(hit) + len(more), files
+
+    def _provable(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Without the locked ones, if it is the identity here that is wrong: for that, nothing need be packed again."""
+        if self._identities is None or self._environment.identities_fit(self._identities):
+            return list(findings)
+        self._notes.append("keys.identity_file opens nothing that is encrypted to the policy's recipients: correct it")
+        return [finding for finding in findings if finding.locked is None]
 
     def _record(self, findings: Sequence[Finding]) -> str | None:
         """Store the signed result: what was read, and what is to be packed again. Its id, None without a key."""

@@ -187,9 +187,9 @@ def test_unreadable_export_table_is_named(pg18: Cluster, make_site: MakeSite) ->
     url = pg18.create_database("export_guarded")
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("CREATE TABLE audit_log (x int); CREATE TABLE t (x int)")
-        session.execute("DROP ROLE IF EXISTS auditor; CREATE ROLE auditor LOGIN PASSWORD 'auditor-secret'")
-        session.execute("GRANT SELECT ON t TO auditor")
-    site = make_site(pg18.url("export_guarded", user="auditor").replace(pg18.password, "auditor-secret"))
+        session.execute("DROP ROLE IF EXISTS export_reader; CREATE ROLE export_reader LOGIN PASSWORD 'reader-secret'")
+        session.execute("GRANT SELECT ON t TO export_reader")
+    site = make_site(pg18.url("export_guarded", user="export_reader").replace(pg18.password, "reader-secret"))
     site.edit_policy(
         "    tiers:\n", "    compliance_export: {tables: [audit_log], keep: 10y, tiers: [nightly]}\n    tiers:\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -21,6 +22,9 @@ from holdfast.media.tarring import END, member_header, padding, sparse_header
 _PACKERS = 2
 _WAITING_TASKS = 64
 _WAITING_BYTES = 24 << 20
+# Hashing, encrypting and writing take less than Python's 5 ms of letting another thread run: with them, each of the
+# threads would wait for the others most of the time.
+_SWITCH_S = 0.0005
 _LEAST_WEIGHT = 64 << 10  # what a member weighs besides its bytes
 _ZEROS = bytes(1 << 20)
 
@@ -72,11 +76,14 @@ class Packer:
         self._readers = [threading.Thread(target=self._guarded, args=(self._read,)) for _ in range(source.readers)]
         self._packers = [threading.Thread(target=self._guarded, args=(self._pack,)) for _ in range(_PACKERS)]
         self._is_started = False
+        self._switch_s = sys.getswitchinterval()
 
     def submit(self, task: Task) -> None:
         """Have a file read and, where its content is new, packed."""
         if not self._is_started:
             self._is_started = True
+            self._switch_s = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_S)
             for thread in (*self._readers, *self._packers):
                 thread.start()
         self._put(task)
@@ -102,6 +109,7 @@ class Packer:
         _join(self._readers)
         self._members.close()
         _join(self._packers)
+        sys.setswitchinterval(self._switch_s)
         self._raise()
 
     def abandon(self) -> None:
@@ -110,6 +118,7 @@ class Packer:
             self._tasks.break_off()
             self._members.break_off()
             _join((*self._readers, *self._packers))
+            sys.setswitchinterval(self._switch_s)
 
     def take_read_bytes(self) -> int:
         """Bytes read since this was asked last."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from holdfast.storage.answers import Answer
 from holdfast.storage.key_order import in_key_order
 from holdfast.storage.parts import plan_parts
+from holdfast.storage.pieces import joined
 from holdfast.storage.protocol import StoredObject
 from holdfast.storage.read_ahead import read_ahead
-from holdfast.storage.upload import joined
 
 MIB = 1 << 20
 GIB = 1 << 30

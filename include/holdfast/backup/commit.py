@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 import holdfast
-from holdfast.backup.drafts import DumpDraft, OpenDraft, VerifyDraft, read_draft
+from holdfast.backup.drafts import DumpDraft, OpenDraft, VerifyDraft
 from holdfast.backup.facts import StepFacts
 from holdfast.backup.inventory import inventory_draft
 from holdfast.backup.media import media_draft
 from holdfast.catalog import Entry, write_signed
+from holdfast.catalog.drafts import read_draft
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
 from holdfast.manifest.model import Manifest

@@ -9,13 +9,14 @@ from datetime import timedelta
 from textwrap import shorten
 
 from holdfast.backup.artifacts import store_artifact
-from holdfast.backup.drafts import DumpDraft, read_draft, write_draft
+from holdfast.backup.drafts import DumpDraft
 from holdfast.backup.export import Export, clear_export
 from holdfast.backup.facts import StepFacts
 from holdfast.backup.inventory import inventory_objects
 from holdfast.backup.media import discard_snapshot
 from holdfast.backup.references import demand_references, store_references
 from holdfast.catalog import Entry
+from holdfast.catalog.drafts import read_draft, write_draft
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, SignatureError
 from holdfast.manifest.model import Artifact, DatabaseBackup, SourceFacts

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 
 from holdfast.backup.artifacts import store_artifact
-from holdfast.backup.drafts import InventoryDraft, read_draft, write_draft
+from holdfast.backup.drafts import InventoryDraft
 from holdfast.catalog import Entry
+from holdfast.catalog.drafts import read_draft, write_draft
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError, SignatureError, UsageError
 from holdfast.inventory import Drift, Inventory, check_inventory

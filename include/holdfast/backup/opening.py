@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from holdfast.backup.drafts import OpenDraft, read_draft, replace_draft
+from holdfast.backup.drafts import OpenDraft
+from holdfast.catalog.drafts import read_draft, replace_draft
 from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, SignatureError, UsageError

@@ -13,6 +13,7 @@ from holdfast.postgres.outer_zstd import compressed
 from holdfast.postgres.references import LONGEST_PATH_BYTES, check_references, referenced_paths
 from holdfast.postgres.snapshot import ExportedSnapshot
 from holdfast.progress import Progress
+from holdfast.storage.pieces import joined
 from holdfast.values.ids import RestorePointId
 
 NAME = "media-references.jsonl.zst.age"
@@ -59,19 +60,12 @@ class _Lines:
 
     def of(self, paths: Iterable[str]) -> Generator[bytes, None, None]:
         """The lines, in pieces of about 256 KiB."""
-        held: list[bytes] = []
-        held_bytes = 0
-        for path in paths:
-            _demand_path(path)
-            line = json.dumps(path, ensure_ascii=False).encode() + b"\n"
-            self.count += 1
-            held.append(line)
-            held_bytes += len(line)
-            if held_bytes >= _PIECE_BYTES:
-                yield b"".join(held)
-                held, held_bytes = [], 0
-        if held:
-            yield b"".join(held)
+        return joined(map(self._line, paths), least_bytes=_PIECE_BYTES)
+
+    def _line(self, path: str) -> bytes:
+        _demand_path(path)
+        self.count += 1
+        return json.dumps(path, ensure_ascii=False).encode() + b"\n"
 
 
 def _demand_path(path: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 
-from holdfast.backup.drafts import DumpDraft, VerifyDraft, read_draft, replace_draft
+from holdfast.backup.drafts import DumpDraft, VerifyDraft
 from holdfast.backup.facts import StepFacts
 from holdfast.backup.inventory import inventory_draft
+from holdfast.catalog.drafts import read_draft, replace_draft
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
 from holdfast.manifest.head import Head

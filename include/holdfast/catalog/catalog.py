@@ -10,9 +10,10 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from holdfast.catalog.malformed import malformed
 from holdfast.catalog.signed import read_signed
 from holdfast.crypto.signing import Verifier
-from holdfast.errors import IntegrityError, ObjectMissing, PermanentError, UsageError
+from holdfast.errors import IntegrityError, ObjectMissing, PermanentError
 from holdfast.manifest.head import Head, read_head
 from holdfast.manifest.model import Manifest
 from holdfast.storage.protocol import Store, StoredObject
@@ -75,7 +76,7 @@ class Catalog:
             split = self.keys.split_restore_point(stored.key)
             if split is not None:
                 folders.setdefault(split[0], {})[split[1]] = stored
-        found = ((_id(folder), objects) for folder, objects in folders.items())
+        found = ((RestorePointId.recognised(folder), objects) for folder, objects in folders.items())
         entries = (Entry(id, objects) for id, objects in found if id is not None)
         return sorted(entries, key=lambda entry: entry.id)
 
@@ -122,7 +123,7 @@ class Catalog:
             head = read_head(self.store.get(self.keys.manifest(id)))
             self._demand_place(id, head.app, head.environment, head.id)
         except ValidationError as error:
-            return self._malformed(id, error)
+            return malformed(f"manifest {self.keys.root}{id}", error)
         except PermanentError as error:
             return error
         return head
@@ -131,16 +132,9 @@ class Catalog:
         try:
             manifest = Manifest.model_validate_json(document)
         except ValidationError as error:
-            raise self._malformed(id, error) from error
+            raise malformed(f"manifest {self.keys.root}{id}", error) from error
         self._demand_place(id, manifest.app, manifest.environment, manifest.id)
         return manifest
-
-    def _malformed(self, id: RestorePointId, error: ValidationError) -> IntegrityError:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        return IntegrityError(
-            f"manifest {self.keys.root}{id}: malformed{f' at {where}' if where else ''}: {fault['msg']}"
-        )
 
     def _demand_place(self, id: RestorePointId, app: str, environment: str, said: str) -> None:
         """A sound manifest that was copied from elsewhere is not this restore point's."""
@@ -149,10 +143,3 @@ class Catalog:
                 f"manifest {self.keys.root}{id}: it is the manifest of {app}/{environment}/{said}",
                 hint="Someone copied it there: remove that folder from the store once it is clear who and why.",
             )
-
-
-def _id(folder: str) -> RestorePointId | None:
-    try:
-        return RestorePointId.parse(folder)
-    except UsageError:
-        return None

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from holdfast.catalog.catalog import Entry
 from holdfast.catalog.signed import read_signed
 from holdfast.crypto.signing import Verifier
-from holdfast.errors import IntegrityError, ObjectMissing, UsageError
+from holdfast.errors import IntegrityError, ObjectMissing
 from holdfast.manifest.exports import ExportManifest
 from holdfast.storage.protocol import Store, StoredObject
 from holdfast.values import keys
@@ -28,11 +28,9 @@ class ExportCatalog:
         folders: dict[RestorePointId, dict[str, StoredObject]] = {}
         for stored in self.store.list(self.keys.exports):
             folder, _, name = stored.key[len(self.keys.exports) :].partition("/")
-            try:
-                id = RestorePointId.parse(folder)
-            except UsageError:
-                continue
-            folders.setdefault(id, {})[name] = stored
+            id = RestorePointId.recognised(folder)
+            if id is not None:
+                folders.setdefault(id, {})[name] = stored
         return [Entry(id, folders[id]) for id in sorted(folders)]
 
     def entry(self, id: RestorePointId) -> Entry:

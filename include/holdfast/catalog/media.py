@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from holdfast.catalog.malformed import malformed
 from holdfast.catalog.signed import read_signed
 from holdfast.crypto import age
 from holdfast.crypto.signing import Verifier
-from holdfast.errors import IntegrityError, ObjectMissing, PermanentError, UsageError
+from holdfast.errors import IntegrityError, ObjectMissing, PermanentError
 from holdfast.media.listing import ListingSearch
 from holdfast.media.records import MediaCheck, SnapshotManifest
 from holdfast.media.snapshot_listing import open_listing
@@ -33,9 +34,7 @@ class MediaCatalog:
 
     def ids(self) -> list[RestorePointId]:
         """Every committed snapshot, oldest first: it exists if and only if its manifest does."""
-        names = (stored.key[len(self.keys.media_snapshots) :] for stored in self.store.list(self.keys.media_snapshots))
-        found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
-        return sorted(id for id in found if id is not None)
+        return self._documents(self.keys.media_snapshots)
 
     def newest_first(self, now: datetime) -> list[RestorePointId]:
         """Every committed snapshot, newest first; those of a clock that was ahead come last.
@@ -101,16 +100,14 @@ class MediaCatalog:
         found: dict[RestorePointId, dict[str, StoredObject]] = {}
         for stored in self.store.list(self.keys.media_drafts):
             folder, _, name = stored.key[len(self.keys.media_drafts) :].partition("/")
-            id = _id(folder)
+            id = RestorePointId.recognised(folder)
             if id is not None:
                 found.setdefault(id, {})[name] = stored
         return found
 
     def check_ids(self) -> list[RestorePointId]:
         """Every stored result of a check, oldest first."""
-        names = (stored.key[len(self.keys.media_checks) :] for stored in self.store.list(self.keys.media_checks))
-        found = (_id(name.removesuffix(".json")) for name in names if name.endswith(".json"))
-        return sorted(id for id in found if id is not None)
+        return self._documents(self.keys.media_checks)
 
     def checks(self, verifier: Verifier, now: datetime) -> list[MediaCheck]:
         """The results of checks, oldest first; one that is broken or not signed by us counts as not there.
@@ -129,13 +126,19 @@ class MediaCatalog:
         found = [check for check in read_checks if check.finished_at <= now + _CLOCKS_DIFFER]
         return sorted(found, key=lambda check: check.finished_at)
 
+    def _documents(self, prefix: str) -> list[RestorePointId]:
+        """The ids of the JSON documents that lie below ``prefix``, oldest first."""
+        names = (stored.key[len(prefix) :] for stored in self.store.list(prefix))
+        found = (RestorePointId.recognised(name.removesuffix(".json")) for name in names if name.endswith(".json"))
+        return sorted(id for id in found if id is not None)
+
     def _check(self, id: RestorePointId, verifier: Verifier) -> MediaCheck:
         key = self.keys.media_check(id)
         document = read_signed(self.store, key, self.keys.media_check(id, ".sig"), verifier)
         try:
             check = MediaCheck.model_validate_json(document)
         except ValidationError as error:
-            raise _malformed(key, error) from error
+            raise malformed(key, error) from error
         if (check.app, check.environment, check.id) != (self.keys.app, self.keys.environment, str(id)):
             raise IntegrityError(f"{key}: it is the result of {check.app}/{check.environment}/{check.id}")
         return check
@@ -145,23 +148,10 @@ class MediaCatalog:
         try:
             manifest = SnapshotManifest.model_validate_json(document)
         except ValidationError as error:
-            raise _malformed(title, error) from error
+            raise malformed(title, error) from error
         if (manifest.app, manifest.environment, manifest.id) != (self.keys.app, self.keys.environment, str(id)):
             raise IntegrityError(
                 f"{title}: it is the manifest of {manifest.app}/{manifest.environment}/{manifest.id}",
                 hint="Someone copied it there: remove it from the store once it is clear who and why.",
             )
         return manifest
-
-
-def _malformed(title: str, error: ValidationError) -> IntegrityError:
-    fault = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, fault["loc"]))
-    return IntegrityError(f"{title}: malformed{f' at {where}' if where else ''}: {fault['msg']}")
-
-
-def _id(text: str) -> RestorePointId | None:
-    try:
-        return RestorePointId.parse(text)
-    except UsageError:
-        return None

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from holdfast.catalog.catalog import Catalog
+from holdfast.catalog.malformed import malformed
 from holdfast.catalog.signed import read_signed
 from holdfast.crypto.signing import Verifier
 from holdfast.errors import IntegrityError, ObjectMissing
@@ -48,9 +49,7 @@ def read_restore_check(catalog: Catalog, id: RestorePointId, verifier: Verifier)
     try:
         check = RestoreCheck.model_validate_json(document)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise IntegrityError(f"{key}: malformed{f' at {where}' if where else ''}: {fault['msg']}") from error
+        raise malformed(key, error) from error
     if (check.app, check.environment, check.id) != (catalog.keys.app, catalog.keys.environment, str(id)):
         raise IntegrityError(
             f"{key}: it is the restore check of {check.app}/{check.environment}/{check.id}",

@@ -13,7 +13,6 @@ from holdfast.environment import Environment
 from holdfast.expire.locks import Locks
 from holdfast.expire.media_report import MediaDeletion, MediaReport
 from holdfast.expire.media_state import (
-    DRAFT_OPEN,
     MANIFEST_ENDING,
     MediaState,
     Objects,
@@ -36,6 +35,7 @@ from holdfast.retention.media import (
 from holdfast.retention.orphans import is_orphan
 from holdfast.values.duration import Duration
 from holdfast.values.ids import RestorePointId
+from holdfast.values.keys import MEDIA_OPEN
 
 
 def expire_media(
@@ -170,7 +170,7 @@ class _Expiry:
 
 def _deletion_rank(name: str) -> tuple[int, str]:
     """A manifest goes first: from then on nothing stands half. A draft stands until the last of it is gone."""
-    return {MANIFEST_ENDING: 0, DRAFT_OPEN: 2}.get(name, 1), name
+    return {MANIFEST_ENDING: 0, MEDIA_OPEN: 2}.get(name, 1), name
 
 
 def _keep(policy: EnvironmentPolicy) -> Duration | None:
@@ -189,7 +189,7 @@ def _come_since(environment: Environment, state: MediaState) -> list[RestorePoin
     drafts = list_drafts(environment)
     listed = list_snapshots(environment)
     new = (id for id, objects in listed.items() if MANIFEST_ENDING in objects and id not in state.snapshots)
-    return [*(id for id, objects in drafts.items() if DRAFT_OPEN in objects), *new]
+    return [*(id for id, objects in drafts.items() if MEDIA_OPEN in objects), *new]
 
 
 def _obstacle(state: MediaState, come: Collection[RestorePointId]) -> str | None:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from itertools import batched
 
 from holdfast.environment import Environment
-from holdfast.errors import PermanentError, UsageError
+from holdfast.errors import PermanentError
 from holdfast.media.records import SnapshotManifest
 from holdfast.retention.media import Snapshot
 from holdfast.storage.protocol import StoredObject
 from holdfast.values.ids import RestorePointId
-from holdfast.values.keys import LISTING_ENDING, SHARD_ENDING
+from holdfast.values.keys import LISTING_ENDING, MEDIA_OPEN, SHARD_ENDING
 
 type Objects = dict[str, StoredObject]
 """Stored objects that belong together, by what follows their common name."""
 
 MANIFEST_ENDING = ".json"
-DRAFT_OPEN = "open.json"
 _BATCH = 16  # whole manifests in memory at a time: each may name many thousands of shards
 
 
@@ -48,7 +47,7 @@ class MediaState:
     @property
     def running(self) -> list[RestorePointId]:
         """Syncs that may be under way: one that failed takes its mark away, one that was killed leaves it."""
-        return [id for id in self.unfinished if DRAFT_OPEN in self.drafts[id]]
+        return [id for id in self.unfinished if MEDIA_OPEN in self.drafts[id]]
 
     @property
     def unfinished(self) -> list[RestorePointId]:
@@ -104,15 +103,8 @@ def _grouped(environment: Environment, prefix: str) -> dict[str, Objects]:
 
 def _by_id(found: Mapping[str, Objects]) -> dict[RestorePointId, Objects]:
     """Those that bear an id; what else lies there is not ours to delete."""
-    known = ((_id(name), objects) for name, objects in found.items())
+    known = ((RestorePointId.recognised(name), objects) for name, objects in found.items())
     return {id: objects for id, objects in known if id is not None}
-
-
-def _id(text: str) -> RestorePointId | None:
-    try:
-        return RestorePointId.parse(text)
-    except UsageError:
-        return None
 
 
 def _snapshot(

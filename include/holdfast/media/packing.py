@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import sys
 import threading
@@ -17,6 +16,7 @@ from holdfast.media.entries import Content
 from holdfast.media.reading import ATTEMPTS, Member, Outcome, Task, prepare
 from holdfast.media.records import ShardUse
 from holdfast.media.source import Found, Reader, Source, Unreadable, Vanished
+from holdfast.media.sparse import ContentHash
 from holdfast.media.tarring import END, member_header, padding, sparse_header
 
 _PACKERS = 2
@@ -82,7 +82,6 @@ class Packer:
         """Have a file read and, where its content is new, packed."""
         if not self._is_started:
             self._is_started = True
-            self._switch_s = sys.getswitchinterval()
             sys.setswitchinterval(_SWITCH_S)
             for thread in (*self._readers, *self._packers):
                 thread.start()
@@ -246,20 +245,16 @@ class _Stream:
     """
 
     def __init__(self, reader: Reader, found: Found, extents: tuple[tuple[int, int], ...] | None) -> None:
-        self.digest = hashlib.sha256()
+        self.digest = ContentHash(found.size, extents)
         self.stored_bytes = 0
         self.failure: Unreadable | Vanished | None = None
-        self._reader, self._size = reader, found.size
+        self._reader = reader
         self._extents = ((0, found.size),) if extents is None else extents
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes that go into the tar."""
-        end = 0
         for offset, length in self._extents:
-            self._skip(offset - end)
             yield from self._part(offset, length)
-            end = offset + length
-        self._skip(self._size - end)
 
     def _part(self, offset: int, length: int) -> Iterator[bytes]:
         missing = length
@@ -275,14 +270,9 @@ class _Stream:
             yield self._taken(piece)
 
     def _taken(self, piece: bytes) -> bytes:
-        self.digest.update(piece)
+        self.digest.update(memoryview(piece))
         self.stored_bytes += len(piece)
         return piece
-
-    def _skip(self, length: int) -> None:
-        while length > 0:
-            self.digest.update(_ZEROS[:length])
-            length -= len(_ZEROS)
 
 
 def _join(threads: list[threading.Thread] | tuple[threading.Thread, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from holdfast.media.contents import LARGE_BYTES, Contents
@@ -11,7 +11,6 @@ from holdfast.media.entries import Content
 from holdfast.media.source import Found, Reader, Source, Unreadable, Vanished
 
 ATTEMPTS = 3
-_ZEROS = bytes(1 << 20)
 
 
 @dataclass(slots=True)
@@ -58,21 +57,19 @@ class Member:
 def prepare(source: Source, contents: Contents, task: Task) -> Member | Outcome:
     """Read a file, or open it if it is large; the outcome at once where nothing of it needs to be packed."""
     try:
-        reader = source.open(task.found)
-    except Vanished:
-        return Outcome(task.found, None)
-    except Unreadable as error:
-        return Outcome(task.found, None, fault=error.message)
-    try:
-        # What a directory says of a file may be old, so the size is asked for once more.
-        if reader.now().size > LARGE_BYTES:
-            return _opened(reader, contents, task)
-        with closing(reader):
+        with ExitStack() as opened:
+            reader = source.open(task.found)
+            opened.callback(reader.close)
+            # What a directory says of a file may be old, so the size is asked for once more.
+            if reader.now().size > LARGE_BYTES:
+                prepared = _opened(reader, contents, task)
+                if isinstance(prepared, Member):
+                    opened.pop_all()  # it is the packer's to read and to close
+                return prepared
             found, data, is_unstable = _read(reader)
     except Vanished:
         return Outcome(task.found, None)
     except Unreadable as error:
-        reader.close()
         return Outcome(task.found, None, fault=error.message)
     sha256 = hashlib.sha256(data).hexdigest()
     known = contents.find(sha256)
@@ -99,6 +96,5 @@ def _opened(reader: Reader, contents: Contents, task: Task) -> Member | Outcome:
             digest.update(piece)
         known = contents.find(digest.hexdigest())
         if known is not None and reader.now().line == found.line:
-            reader.close()
             return Outcome(found, known)
     return Member(task, found, reader=reader)

@@ -60,15 +60,13 @@ class Snapshotting:
         self._is_lost, self._progress = is_lost, progress
         self._linked: dict[tuple[int, int], Task] = {}
         self._told_bytes = 0
+        self._learn: Callable[[], None] | None = None
 
     def lines(self, parent: Iterable[list[bytes]], learn: Callable[[], None]) -> Iterator[bytes]:
         """Every line, in order. ``learn`` is called before the first file that is read, to fill the contents."""
         waiting: deque[bytes | _Pending] = deque()
-        has_learned = False
+        self._learn = learn
         for found, line in beside(self._source.scan(), parent):
-            if not has_learned and self._must_read(found, line):
-                learn()
-                has_learned = True
             waiting.append(self._line(found, line))
             while waiting and (len(waiting) > _AHEAD or _is_done(waiting[0])):
                 yield from self._settled(waiting.popleft())
@@ -76,9 +74,6 @@ class Snapshotting:
             yield from self._settled(waiting.popleft())
         self._packer.finish()
         self._tell(everything=True)
-
-    def _must_read(self, found: Found, line: bytes | None) -> bool:
-        return found.kind == "file" and (line is None or not self._is_kept(line))
 
     def _line(self, found: Found, line: bytes | None) -> bytes | _Pending:
         if found.fault:
@@ -88,6 +83,9 @@ class Snapshotting:
             return found.line
         if line is not None and self._is_kept(line):
             return self._kept(found, line)
+        if self._learn is not None:
+            self._learn()
+            self._learn = None
         seen = self._contents.find_seen(found.line) if found.is_settled else None
         if seen is not None:
             return self._kept(found, found.line + seen.line_end())

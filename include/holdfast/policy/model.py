@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -67,20 +68,17 @@ def _recipient(value: Any) -> str:
     return text
 
 
-def _store_url(value: Any) -> str:
-    text = str(value)
-    fault = places.store_url_fault(text)
-    if fault is not None:
-        raise ValueError(fault)
-    return text
+def _url(fault_of: Callable[[str], str | None]) -> BeforeValidator:
+    """Accepts the URLs in which ``fault_of`` finds no fault."""
 
+    def validated(value: Any) -> str:
+        text = str(value)
+        fault = fault_of(text)
+        if fault is not None:
+            raise ValueError(fault)
+        return text
 
-def _media_url(value: Any) -> str:
-    text = str(value)
-    fault = places.media_url_fault(text)
-    if fault is not None:
-        raise ValueError(fault)
-    return text
+    return BeforeValidator(validated)
 
 
 Span = Annotated[
@@ -106,7 +104,7 @@ def _query(value: Any) -> Any:
 
 LocalPath = Annotated[str, BeforeValidator(_place)]
 Query = Annotated[str, BeforeValidator(_query)]
-MediaUrl = Annotated[str, BeforeValidator(_media_url)]
+MediaUrl = Annotated[str, _url(places.media_url_fault)]
 _PART = r'("([^"]|"")+"|[^".]+)'
 TableName = Annotated[
     str,
@@ -117,9 +115,11 @@ TableName = Annotated[
 ]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Recipient = Annotated[str, BeforeValidator(_recipient)]
-StoreUrl = Annotated[str, BeforeValidator(_store_url)]
+StoreUrl = Annotated[str, _url(places.store_url_fault)]
 Schedule = Annotated[str, BeforeValidator(_schedule)]
 Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
 ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -226,14 +226,92 @@ class TierPolicy(Part):
     )
 
 
+class Between(Part):
+    """What a query's single value must lie between, both included."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> Between:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give at_least, at_most or both")
+        return self
+
+
+class RowsFound(Part):
+    """How many rows a query must yield; 0 for a query that looks for what must not be."""
+
+    rows: int = Field(ge=0, strict=True)
+
+
+class DrillQuery(Part):
+    """A SQL query on the restored database and what it must say; it runs in a transaction that cannot write."""
+
+    sql: Query
+    expect: Between | RowsFound | bool | int | float | str = Field(
+        description="the single value of its one row; {at_least, at_most} for that value; {rows} for how many rows",
+    )
+    area: str | None = Field(default=None, description="what it proves, such as payments; its name where not set")
+
+
+class DrillCodes(Part):
+    """Codes that people hold, such as those of certificates: old and new ones must be found, with their links."""
+
+    sql: Query = Field(
+        description="yields columns named code, link, at (when it was given out), and where there is one image: the "
+        "path of a media file or the bytes of a picture that holds the link as a QR code"
+    )
+    link: str = Field(pattern=r"\{code\}", description="what every link must be, with {code} for the code")
+    each: int = Field(default=3, ge=1, le=1000, strict=True, description="so many of the oldest and of the newest")
+
+
+class RecoveryServer(Part):
+    """A PostgreSQL server to restore into instead of a throwaway one; its role may create databases."""
+
+    conn_id: ConnId
+
+
 class Drill(Part):
-    """What a restore drill runs against the restored application."""
+    """How restores are tried: what runs against the restored application, what must be true, where it happens."""
 
     app_dir: LocalPath | None = None
-    commands: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    queries: dict[str, Any] = Field(default_factory=dict)
+    commands: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
+    command_timeout: Span = Field(default_factory=lambda: duration.Duration.parse("15m"))
+    env: dict[EnvName, str] = Field(
+        default_factory=dict, description="temporary recovery settings: the commands' whole environment, never a secret"
+    )
+    temporary_secrets: tuple[EnvName, ...] = Field(
+        default=(), description="names of variables that get a random value for the time of the drill"
+    )
+    database_variable: EnvName = "DATABASE_URL"
+    media_variable: EnvName = "STORAGE_PATH"
+    queries: dict[str, DrillQuery] = Field(default_factory=dict)
+    codes: DrillCodes | None = None
+    media_sample: int = Field(
+        default=200, ge=1, strict=True, description="so many media files are restored and hashed where not all are"
+    )
     network: Literal["isolated", "isolated-host", "unconfined"] = "isolated"
+    server: RecoveryServer | None = None
+
+
+class ApprovalRules(Part):
+    """Who must agree before something is done that a person has to answer for."""
+
+    needed: int = Field(default=1, ge=1, le=2, strict=True, description="how many people besides who asked")
+    within: Span = Field(default_factory=lambda: duration.Duration.parse("24h"))
+    approvers: tuple[str, ...] = Field(
+        default=(), description="login names; where none is given, everybody whose role may answer"
+    )
+
+
+class Access(Part):
+    """Which roles may do what with this environment in the web UI and API; Admin may do everything."""
+
+    backup: tuple[RoleName, ...] = ("DevOps", "DBA")
+    restore: tuple[RoleName, ...] = ("DevOps", "DBA")
+    delete: tuple[RoleName, ...] = ("DevOps",)
+    read: tuple[RoleName, ...] = ("TeamLead", "Developer", "Viewer")
 
 
 class Alerts(Part):
@@ -264,6 +342,8 @@ class EnvironmentPolicy(Part):
     )
     release_dir: LocalPath | None = None
     drill: Drill | None = None
+    approval: ApprovalRules = ApprovalRules()
+    access: Access = Access()
     alerts: Alerts | None = None
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from holdfast.postgres.lock_wait import waiting_for_locks
 from holdfast.postgres.session import Session, translated
 from holdfast.postgres.snapshot import ExportedSnapshot
 from holdfast.postgres.tablenames import TableName, Wanted, parse_name
+from holdfast.storage.pieces import joined
 
 _PIECE_BYTES = 256 << 10
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -87,7 +88,7 @@ class TableCopy:
             # A server whose default is lower would round floating point numbers.
             cursor.execute("SET extra_float_digits = 1")
             with cursor.copy(self._table.statement()) as copy:
-                yield from _gathered(copy)
+                yield from joined(copy, least_bytes=_PIECE_BYTES)  # COPY hands over row by row
             self.rows = cursor.rowcount
 
 
@@ -95,20 +96,6 @@ class TableCopy:
 def _reading(snapshot: ExportedSnapshot, table: TableExport) -> Generator[None, None, None]:
     with translated(snapshot.target, f"exporting table {table}"), waiting_for_locks(snapshot.target):
         yield
-
-
-def _gathered(copy: Iterable[bytes | bytearray | memoryview]) -> Generator[bytes, None, None]:
-    """COPY hands over row by row, and each piece on the way costs."""
-    held: list[bytes | bytearray | memoryview] = []
-    held_bytes = 0
-    for row in copy:
-        held.append(row)
-        held_bytes += len(row)
-        if held_bytes >= _PIECE_BYTES:
-            yield b"".join(held)
-            held, held_bytes = [], 0
-    if held:
-        yield b"".join(held)
 
 
 def _find(snapshot: ExportedSnapshot, session: Session, wanted: Wanted, field: str) -> TableExport:

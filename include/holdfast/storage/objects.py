@@ -16,10 +16,10 @@ from holdfast.storage.claim import LEASE_S, Claim
 from holdfast.storage.key_order import in_key_order
 from holdfast.storage.names import is_key, split_key, split_prefix
 from holdfast.storage.parts import SMALLEST_PART_BYTES, PartPlan, plan_parts
-from holdfast.storage.pieces import ended_on_failure
+from holdfast.storage.pieces import ended_on_failure, joined
 from holdfast.storage.protocol import StoredObject
 from holdfast.storage.read_ahead import read_ahead
-from holdfast.storage.upload import Upload, joined
+from holdfast.storage.upload import Upload
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta

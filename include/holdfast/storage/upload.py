@@ -8,12 +8,11 @@ them, and Ctrl-C reaches it however long the network hangs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as await_futures
 from queue import Empty, Full, Queue
 
-_PIECE_BYTES = 1 << 20
 _WAITING_PIECES = 4
 _LOOK_S = 0.2
 _ABORT_S = 10.0
@@ -86,17 +85,3 @@ class Upload:
 
 class _Abandoned(Exception):
     """Tells the uploader that the rest will not come."""
-
-
-def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of at least 1 MiB, none of them empty: each costs a change of thread."""
-    held: list[bytes] = []
-    held_bytes = 0
-    for piece in pieces:
-        held.append(piece)
-        held_bytes += len(piece)
-        if held_bytes >= _PIECE_BYTES:
-            yield b"".join(held)
-            held, held_bytes = [], 0
-    if held_bytes:
-        yield b"".join(held)

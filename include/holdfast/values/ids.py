@@ -54,5 +54,13 @@ class RestorePointId:
             raise UsageError(f"restore point id {text!r}: {error}") from error
         return cls(moment, found[7], found[8])
 
+    @classmethod
+    def recognised(cls, text: str) -> RestorePointId | None:
+        """The id that ``text`` is, None for any other: a store may hold what nobody of ours has put there."""
+        try:
+            return cls.parse(text)
+        except UsageError:
+            return None
+
     def __str__(self) -> str:
         return f"{self.opened_at.strftime(_TIME)}-{self.tier}-{self.suffix}"

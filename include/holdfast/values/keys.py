@@ -18,6 +18,7 @@ SIGNATURE = "manifest.sig"
 HOLD = "hold.json"
 SHARD_ENDING = ".tar.age"
 LISTING_ENDING = ".jsonl.zst.age"
+MEDIA_OPEN = "open.json"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -133,6 +134,24 @@ class EnvironmentKeys:
     def export(self, id: RestorePointId, name: str) -> str:
         """One object of the compliance export that was taken beside a restore point."""
         return f"{self.exports}{id}/{name}"
+
+    @property
+    def evidence(self) -> str:
+        """Prefix of the evidence of all drills and restore checks, with its closing slash."""
+        return f"{self.root}evidence/"
+
+    def evidence_object(self, drill: RestorePointId, name: str) -> str:
+        """One object of a drill's evidence: ``evidence.json``, ``report.html``, a signature, a step's draft."""
+        return f"{self.evidence}{drill}/{_plain(name)}"
+
+    @property
+    def approvals(self) -> str:
+        """Prefix of what was asked and answered at approval gates, with its closing slash."""
+        return f"{self.root}approvals/"
+
+    def approval(self, subject: RestorePointId, name: str) -> str:
+        """One request or answer about ``subject``, such as a drill, or a signature."""
+        return f"{self.approvals}{subject}/{_plain(name)}"
 
     def split_restore_point(self, key: str) -> tuple[str, str] | None:
         """(folder, object name) of a key below the restore points, the folder being an id's text; else None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from holdfast.catalog.media_listing import shard_faults
+from holdfast.catalog.media_listing import listing_faults, shard_faults
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.manifest.model import MediaFacts
@@ -31,7 +31,6 @@ def paired_media_faults(
     except PermanentError as error:
         return [error.message]
     faults = [] if digest == media.manifest_sha256 else ["its manifest is not the one that was paired"]
-    if listing.size_bytes != manifest.listing.bytes:
-        faults.append(f"its listing has {listing.size_bytes} bytes instead of {manifest.listing.bytes}")
+    faults += listing_faults(manifest, listing)
     faults += shard_faults(manifest, catalog.shards() if shards is None else shards)
     return [f"media snapshot {id}: {fault}" for fault in faults]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +13,7 @@ from holdfast.errors import IntegrityError, PermanentError
 from holdfast.media.listing import read_blocks
 from holdfast.media.records import ShardUse, SnapshotManifest
 from holdfast.storage.protocol import StoredObject
+from holdfast.storage.tally import Tally
 from holdfast.values.ids import RestorePointId
 from holdfast.values.keys import LISTING_ENDING
 
@@ -74,17 +74,11 @@ def loose_shards(environment: Environment, stored: dict[str, StoredObject]) -> I
 
 def _demand_sound(parent: Parent) -> None:
     """Read the listing once before it is relied on: a fault in its middle would show amid the walk."""
-    digest = hashlib.sha256()
-    pieces = parent.environment.store.stream(parent.key)
-
-    def hashed() -> Iterator[bytes]:
-        for piece in pieces:
-            digest.update(piece)
-            yield piece
-
-    for _ in age.decrypt(hashed(), parent.environment.listing_identities()):
+    tally = Tally()
+    stored = tally.over(parent.environment.store.stream(parent.key))
+    for _ in age.decrypt(stored, parent.environment.listing_identities()):
         pass
-    if digest.hexdigest() != parent.manifest.listing.sha256:
+    if tally.sha256 != parent.manifest.listing.sha256:
         raise IntegrityError(f"{parent.key}: it is not the listing that was signed")
 
 

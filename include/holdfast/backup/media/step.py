@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from holdfast.backup.drafts import DumpDraft, MediaDraft, read_draft, replace_draft
+from holdfast.backup.drafts import DumpDraft, MediaDraft
 from holdfast.backup.media.facts import SyncFacts
 from holdfast.backup.media.references import compare
 from holdfast.backup.media.sync import take_snapshot
+from holdfast.catalog.drafts import read_draft, replace_draft
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, PermanentError
 from holdfast.manifest.model import MediaFacts

@@ -8,12 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 
 import holdfast
-from holdfast.backup.drafts import OpenDraft, write_draft
+from holdfast.backup.drafts import OpenDraft
 from holdfast.backup.media.facts import SyncFacts
 from holdfast.backup.media.losses import Losses, is_closed
 from holdfast.backup.media.parent import loose_shards, newest_parent
 from holdfast.backup.media.plausibility import demand_plausible, demand_readable
 from holdfast.catalog import write_signed
+from holdfast.catalog.drafts import write_draft
 from holdfast.crypto import age
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, ObjectExists, StoreError, UsageError
@@ -28,10 +29,9 @@ from holdfast.media.source import Source
 from holdfast.progress import Progress, Silent
 from holdfast.storage.tally import Tally
 from holdfast.values.ids import RestorePointId
-from holdfast.values.keys import LISTING_ENDING
+from holdfast.values.keys import LISTING_ENDING, MEDIA_OPEN
 
 _SILENT = Silent()
-_OPEN = "open.json"
 
 
 def sync_media(
@@ -58,7 +58,7 @@ def take_snapshot(
     """Take the media snapshot of that id, or find it taken."""
     started = time.monotonic()
     source = _source(environment)
-    environment.recipients()
+    recipients = environment.recipients()
     signer = environment.signer()
     if id in environment.media_catalog.ids():
         _clear(environment, id)
@@ -72,14 +72,14 @@ def take_snapshot(
             label=None,
             opened_at=id.opened_at,
         )
-        write_draft(environment.store, environment.keys.media_draft(id, _OPEN), opened, signer)
+        write_draft(environment.store, environment.keys.media_draft(id, MEDIA_OPEN), opened, signer)
     try:
-        sync = _Sync(environment, id, source, progress, sizes or ShardSizes())
+        sync = _Sync(environment, id, source, recipients, progress, sizes or ShardSizes())
         manifest = sync.run(force=force)
     except BaseException:
         # What was stored is left to the next sync; without the mark expire need not wait for this one.
         with suppress(HoldfastError):
-            environment.store.delete(environment.keys.media_draft(id, _OPEN))
+            environment.store.delete(environment.keys.media_draft(id, MEDIA_OPEN))
         raise
     _clear(environment, id)
     return SyncFacts.of_manifest(manifest, time.monotonic() - started, tuple(sync.notes))
@@ -89,7 +89,13 @@ class _Sync:
     """One sync: what it builds upon, and what it has found out so far."""
 
     def __init__(
-        self, environment: Environment, id: RestorePointId, source: Source, progress: Progress, sizes: ShardSizes
+        self,
+        environment: Environment,
+        id: RestorePointId,
+        source: Source,
+        recipients: tuple[age.Recipient, ...],
+        progress: Progress,
+        sizes: ShardSizes,
     ) -> None:
         self.notes: list[str] = []
         self._environment, self._id, self._source, self._progress = environment, id, source, progress
@@ -98,7 +104,9 @@ class _Sync:
         self._parent = newest_parent(environment, self.notes)
         self._has_unread = self._parent is None and bool(self.notes)
         shards = self._parent.manifest.shards if self._parent else ()
-        self._recipients = tuple(str(recipient) for recipient in environment.recipients())
+        # Asked for once: what the manifest says of the shards must be what they were encrypted to.
+        self._sealed_to = recipients
+        self._recipients = tuple(map(str, recipients))
         self._losses = Losses(shards, stored, _damage(environment), self._recipients)
         if self._losses.missing:
             self.notes.append(f"{len(self._losses.missing)} shards are missing or cut: their files are packed again")
@@ -160,7 +168,7 @@ class _Sync:
     def _store_shard(self, shard: str, tar: Iterator[bytes], size_hint_bytes: int) -> tuple[int, str]:
         """Called in the packer's threads."""
         tally = Tally()
-        sealed = tally.over(age.encrypt(tar, self._environment.recipients()))
+        sealed = tally.over(age.encrypt(tar, self._sealed_to))
         self._environment.store.put(self._environment.keys.shard(shard), sealed, size_hint_bytes=size_hint_bytes)
         return tally.bytes, tally.sha256
 
@@ -216,7 +224,7 @@ class _Sync:
         """Write the manifest, once every shard was seen to stand: an expire may have run beside this sync."""
         stored = self._environment.media_catalog.shards()
         gone = [use.id for use in manifest.shards if use.id not in stored or stored[use.id].size_bytes != use.bytes]
-        if _OPEN not in self._environment.media_catalog.drafts().get(self._id, ()):
+        if MEDIA_OPEN not in self._environment.media_catalog.drafts().get(self._id, ()):
             raise StoreError(
                 f"media snapshot {self._environment.title}/{manifest.id}: an expire took this sync for dead",
                 hint="Are the clocks of all hosts right? Run the sync again.",
@@ -255,6 +263,6 @@ def _damage(environment: Environment) -> Callable[[str, str], bool] | None:
 
 def _clear(environment: Environment, id: RestorePointId) -> None:
     """Remove the drafts of a committed snapshot, the mark that it is under way last."""
-    names = sorted(environment.media_catalog.drafts().get(id, ()), key=lambda name: (name == _OPEN, name))
+    names = sorted(environment.media_catalog.drafts().get(id, ()), key=lambda name: (name == MEDIA_OPEN, name))
     for name in names:
         environment.store.delete(environment.keys.media_draft(id, name))

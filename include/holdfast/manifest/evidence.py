@@ -1,0 +1,113 @@
+"""Evidence: what a restore drill or restore check did and found. Its bytes are written once and signed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from holdfast.manifest.model import Record
+
+Kind = Literal["restore_drill", "restore_check"]
+Fact = str | int | float | bool | None
+
+
+class Finding(Record):
+    """One thing that is not as it must be.
+
+    ``about`` is ``backup`` where the restore point is to blame, or may be; ``drill`` where it is the drill's own
+    surroundings (a full disk, a missing program, a wrong policy), which says nothing against the backup.
+    """
+
+    about: Literal["backup", "drill"]
+    text: str
+
+
+class Step(Record):
+    """One step as the drill took it; ``facts`` are small values for people, never a secret or a row's content."""
+
+    name: str
+    title: str
+    started_at: datetime
+    seconds: float
+    outcome: Literal["passed", "failed"]
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: dict[str, Fact] = Field(default_factory=dict)
+
+
+class TableRows(Record):
+    """The rows of one table, as the manifest promises and as counted after the restore (None: the table is missing)."""
+
+    table: str
+    expected: int | None
+    found: int | None
+
+
+class Confinement(Record):
+    """What the application's commands could reach, as proven before the first of them ran.
+
+    ``network`` is the policy's word; ``interfaces`` and ``routes`` are what the kernel showed inside.
+    """
+
+    network: Literal["isolated", "isolated-host", "unconfined"]
+    interfaces: tuple[str, ...]
+    routes: tuple[str, ...]
+
+
+class Surroundings(Record):
+    """Where the restore was tried: the server, whether it was thrown away, and how long until it was ready."""
+
+    server_version: str
+    is_throwaway: bool
+    is_same_major: bool
+    ready_seconds: float
+    confinement: Confinement | None = None
+
+
+class HistoryPoint(Record):
+    """An earlier restore point of the tier, for size against history: stored bytes of its dump, and its rows."""
+
+    id: str
+    bytes: int
+    rows: int
+
+
+class Evidence(Record):
+    """Everything that one drill or restore check showed, before anybody approved it."""
+
+    format: Literal["holdfast-evidence/1"] = "holdfast-evidence/1"
+    id: str
+    kind: Kind
+    app: str
+    environment: str
+    holdfast_version: str
+    restore_point: str
+    restore_point_taken_at: datetime
+    manifest_sha256: str
+    source_version: str
+    requested_by: str | None
+    reason: str | None
+    origin: str
+    media: Literal["none", "sample", "all"]
+    opened_at: datetime
+    finished_at: datetime
+    surroundings: Surroundings | None
+    steps: tuple[Step, ...]
+    steps_not_run: tuple[str, ...]
+    tables: tuple[TableRows, ...]
+    history: tuple[HistoryPoint, ...]
+    restore_seconds: float | None
+    rto_seconds: float | None
+    approval: Literal["asked", "not asked"]
+    verdict: Literal["passed", "failed"]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All steps' findings, in order."""
+        return tuple(finding for step in self.steps for finding in step.findings)
+
+    def encode(self) -> bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -92,3 +92,11 @@ class ToolError(PermanentError):
 
 class RestoreError(PermanentError):
     """A restore that did not reproduce what the manifest promises."""
+
+
+class DrillError(PermanentError):
+    """A drill's own surroundings are not as it needs them: nothing is said about the backup."""
+
+
+class ApprovalError(PermanentError):
+    """Nobody who may has agreed to exactly this, or not in time."""

@@ -111,3 +111,30 @@ class Evidence(Record):
     def encode(self) -> bytes:
         """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+class GivenApproval(Record):
+    """One person's agreement to what the gate showed: ``sha256`` is that of the text shown."""
+
+    gate: str
+    approver: str
+    answered_at: datetime
+    sha256: str
+    comment: str | None = None
+
+
+class Closing(Record):
+    """The end of a drill: it stands beside the evidence once everybody who was asked has agreed."""
+
+    format: Literal["holdfast-closing/1"] = "holdfast-closing/1"
+    id: str
+    app: str
+    environment: str
+    evidence_sha256: str
+    closed_at: datetime
+    approval: Literal["given", "not asked"]
+    approvals: tuple[GivenApproval, ...]
+
+    def encode(self) -> bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""Approvals: who agreed to exactly what, as signed records in the store."""

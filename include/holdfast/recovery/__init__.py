@@ -1,0 +1,1 @@
+"""Recovery environments: throwaway servers and confined commands, where restores are tried."""

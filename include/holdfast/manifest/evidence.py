@@ -38,11 +38,24 @@ class Step(Record):
 
 
 class TableRows(Record):
-    """The rows of one table, as the manifest promises and as counted after the restore (None: the table is missing)."""
+    """The rows of one table as the manifest promises and as counted after the restore.
+
+    ``expected`` is None for a table that the manifest does not know, ``found`` for one that was not counted.
+    """
 
     table: str
     expected: int | None
     found: int | None
+
+    @property
+    def is_missing(self) -> bool:
+        """Is the table promised, but not there?"""
+        return self.expected is not None and self.found is None
+
+    @property
+    def is_equal(self) -> bool:
+        """Is it there with just the rows that were promised?"""
+        return self.expected is not None and self.found == self.expected
 
 
 class Confinement(Record):

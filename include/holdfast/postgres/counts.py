@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Ordered
 from concurrent.futures import ThreadPoolExecutor
 
+from holdfast.manifest.evidence import TableRows
 from holdfast.manifest.model import Sequence, Table
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.sequences import cycling_sequences, read_sequences
@@ -20,15 +21,35 @@ def compare_counts(
 
     Nothing returned means equality. The rows are counted by the same code as in the snapshot.
     """
+    return differences(count_tables(target, expected, workers=workers, whole=whole))
+
+
+def count_tables(
+    target: Target, expected: Ordered[Table], *, workers: int = 1, whole: bool = True
+) -> tuple[TableRows, ...]:
+    """Every table with its rows as expected and as found; if ``whole`` those that nobody expects, too (uncounted)."""
     with connect(target) as session, translated(target, "listing tables"):
         tables = {(table.schema_name, table.name): table for table in list_tables(session)}
     wanted = {(table.schema_name, table.name): table.rows for table in expected}
     found = _count(target, [table for name, table in tables.items() if name in wanted], workers)
+    compared = [
+        TableRows(table=_name(name), expected=rows, found=found[tables[name].oid] if name in tables else None)
+        for name, rows in wanted.items()
+    ]
+    surplus = [
+        TableRows(table=_name(name), expected=None, found=None) for name in tables if whole and name not in wanted
+    ]
+    return (*compared, *surplus)
+
+
+def differences(counted: Iterable[TableRows]) -> tuple[str, ...]:
+    """One line per table that is not as expected, the missing ones first."""
+    each = tuple(counted)
     return tuple(
-        [f"table {_name(name)} is missing" for name in wanted if name not in tables]
-        + [f"table {_name(name)}: {found[tables[name].oid]} rows, {rows} in the snapshot"
-           for name, rows in wanted.items() if name in tables and found[tables[name].oid] != rows]
-        + [f"table {_name(name)} is not in the manifest" for name in tables if whole and name not in wanted]
+        [f"table {rows.table} is missing" for rows in each if rows.is_missing]
+        + [f"table {rows.table}: {rows.found} rows, {rows.expected} in the snapshot"
+           for rows in each if rows.found is not None and rows.found != rows.expected]
+        + [f"table {rows.table} is not in the manifest" for rows in each if rows.expected is None]
     )  # fmt: skip
 
 

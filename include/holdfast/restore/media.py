@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +13,9 @@ from pathlib import Path
 
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, RestoreError, UsageError
-from holdfast.media.entries import shown
+from holdfast.media.entries import Entry, parse, shown
 from holdfast.media.globs import Glob
+from holdfast.media.listing import ListingSearch
 from holdfast.media.records import SnapshotManifest
 from holdfast.media.selection import Selection
 from holdfast.media.shard_reading import ShardReader
@@ -38,6 +39,7 @@ _READ_ONLY = "the file system is read-only"
 _STOPS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk is full", errno.EROFS: _READ_ONLY}
 _THREADS = min(4, max(2, os.cpu_count() or 1))
 _AGAIN = "Run the same command again to go on."
+NOT_THERE = "the snapshot holds nothing of that name"
 
 
 def restore_media(
@@ -46,10 +48,13 @@ def restore_media(
     to: Path,
     *,
     globs: Sequence[str] = (),
+    paths: Iterable[bytes] | None = None,
     overwrite: bool = False,
     progress: Progress = _SILENT,
 ) -> MediaRestoreReport:
     """Restore all of ``snapshot``, or what ``globs`` mean, below ``to``, which is made where it does not exist.
+
+    ``paths``: exactly these instead, whatever signs are in them; one that the snapshot has not is named as a fault.
 
     A file that stands there already is left, and if it differs named as a fault, unless ``overwrite``; so a restore
     that was interrupted goes on when it is run again. Damage of single files or shards is reported, not raised.
@@ -63,7 +68,7 @@ def restore_media(
     with ExitStack() as opened:
         plan, tally = opened.enter_context(closing(Plan())), Tally()
         progress.begin("plan")
-        planner = _plan(environment, manifest, globs, plan, tally)
+        planner = _plan(environment, manifest, globs, paths, plan, tally)
         progress.end(f"{figures.count(planner.files)} files")
         tree = opened.enter_context(closing(Tree(to)))
         restore = _Restore(environment, manifest, to, tree, plan, tally, overwrite)
@@ -83,15 +88,23 @@ def restore_media(
 
 
 def _plan(
-    environment: Environment, manifest: SnapshotManifest, globs: Sequence[str], plan: Plan, tally: Tally
+    environment: Environment,
+    manifest: SnapshotManifest,
+    globs: Sequence[str],
+    paths: Iterable[bytes] | None,
+    plan: Plan,
+    tally: Tally,
 ) -> Planner:
     """What is to be restored; raises UsageError for a pattern that means nothing, before anything is written."""
     patterns = [Glob.parse(text) for text in globs]
     environment.demand_identities()
     key = environment.keys.listing(RestorePointId.parse(manifest.id))
     listing = open_listing(environment.store, key, manifest.listing, environment.listing_identities())
-    selection = Selection(listing, patterns)
     planner = Planner(plan, tally)
+    if paths is not None:
+        planner.add(_named(listing, paths, tally))
+        return planner
+    selection = Selection(listing, patterns)
     planner.add(selection.entries())
     if selection.unmet:
         raise UsageError(
@@ -99,6 +112,16 @@ def _plan(
             hint="Names are case-sensitive; * stands for a part of one name, ** for any folders.",
         )
     return planner
+
+
+def _named(listing: ListingSearch, paths: Iterable[bytes], tally: Tally) -> Iterator[Entry]:
+    """The entries of these paths, each once, in the listing's order so that a block of it is read but once."""
+    for path in sorted(set(paths)):
+        line = listing.line(path)
+        if line is None:
+            tally.fault(path, NOT_THERE)
+        else:
+            yield parse(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ class ShardRestore:
         except Refused as refused:
             self._tally.fault(task.path, str(refused))
         except OSError as error:
-            self._tally.fault(task.path, f"it cannot be written: {reason_of(error)}")
+            self._tally.fault(task.path, f"{CANNOT_WRITE}{reason_of(error)}")
         else:
             return True
         return False
@@ -192,7 +192,7 @@ class ShardRestore:
             except Refused as refused:
                 self._tally.fault(task.path, str(refused))
             except OSError as error:
-                self._tally.fault(task.path, f"it cannot be written: {reason_of(error)}")
+                self._tally.fault(task.path, f"{CANNOT_WRITE}{reason_of(error)}")
         return new, tasks
 
 
@@ -239,7 +239,7 @@ class _Large:
             except Refused as refused:
                 self._restore.refuse(self._tasks[0], str(refused))
             except OSError as error:
-                self._restore.refuse(self._tasks[0], f"it cannot be written: {reason_of(error)}")
+                self._restore.refuse(self._tasks[0], f"{CANNOT_WRITE}{reason_of(error)}")
         finally:
             self.close()
 

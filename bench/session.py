@@ -17,7 +17,7 @@ from bench.trees import library
 from bench.watch import Watch
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 TARGET = "restored"
 

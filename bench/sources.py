@@ -14,7 +14,7 @@ from bench.running import run
 from bench.scale import BLOB_BYTES, Scale
 from bench.tools import Tools
 from bench.watch import Watch
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 REFERENCE = "reference"
 BLOBS = "blobs"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from holdfast_embedded.demo.databases import load_demo_databases
 from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,17 @@ from typing import Any
 from fix_environment import POLICY, PROJECT, Site
 from fix_postgres import execute
 from holdfast.crypto.keyfiles import new_keys
+from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.loopback import unused_port
 from holdfast_embedded.airflow.api import AirflowApi, segment
 from holdfast_embedded.airflow.environment import ADMIN, DATABASE, airflow_environment
 from holdfast_embedded.airflow.metadata import make_metadata
 from holdfast_embedded.airflow.servers import await_healthy, start_airflow
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.loopback import unused_port
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.server import end_all
 from holdfast_embedded.state import State
 
-_MODULE = "# Airflow\nfrom holdfast_dags import protect\n\nglobals().update(protect(__file__))\n"
+MODULE = "# Airflow\nfrom holdfast_dags import protect\n\nglobals().update(protect(__file__))\n"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def app_site(folder: Path, variables: Mapping[str, str]) -> Site:
     (folder / "dags" / "shop.yaml").write_text(
         POLICY.format(store_url=f"file://{store}", store_conn="null", keys=folder / "keys")
     )
-    (folder / "dags" / "shop.py").write_text(_MODULE)
+    (folder / "dags" / "shop.py").write_text(MODULE)
     return Site(folder, folder / "dags" / "shop.yaml", folder / "keys", store, dict(variables))
 
 

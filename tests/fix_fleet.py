@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fix_compose import PROJECT, Compose
-from holdfast_embedded.loopback import unused_port
+from holdfast.recovery.loopback import unused_port
 from holdfast_embedded.server import Server, end_all
 
 _PLACES = ("/run/secrets", "/opt/airflow", "/scratch")

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.errors import PermanentError
 from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 # Tests lose nothing in a crash. Thousands of tables are dumped at once, which takes a lock for each.
 FAST = {

@@ -17,6 +17,7 @@ from bench.measures import (
     media_sync,
     memory,
     restore,
+    restore_check,
     startup,
     verify,
 )
@@ -26,6 +27,7 @@ MEASURES: Mapping[str, Callable[[Session], Result]] = MappingProxyType(
     {
         "backup": backup.measure,
         "restore": restore.measure,
+        "restore-check": restore_check.measure,
         "memory": memory.measure,
         "verify": verify.measure,
         "list": listing.measure,

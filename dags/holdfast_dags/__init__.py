@@ -1,4 +1,4 @@
-"""Builds an app's DAGs from the policy beside its module: one for each environment and tier."""
+"""Builds an app's DAGs from the policy beside its module: for each environment one per tier, and one to expire by hand."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from airflow.sdk import DAG
 
 from holdfast.errors import PolicyError
 from holdfast.policy import Policy, load_policy
-from holdfast_dags import media, media_check, monthly, nightly, snapshot
+from holdfast_dags import expire, media, media_check, monthly, nightly, restore_check, restore_drill, snapshot
 from holdfast_dags.protected import Protected
 
 TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
-    {module.TIER: module.build for module in (nightly, monthly, snapshot, media, media_check)}
+    {
+        module.TIER: module.build
+        for module in (nightly, monthly, snapshot, media, media_check, restore_check, restore_drill)
+    }
 )
 """The tiers that are run, each by the module that reads like its runbook."""
+
+UNDECLARED: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({expire.TIER: expire.build})
+"""What every environment has besides, without a line in its policy."""
 
 
 def protect(dag_file: str) -> dict[str, DAG]:
@@ -28,8 +34,13 @@ def protect(dag_file: str) -> dict[str, DAG]:
     policy_file = Path(dag_file).with_suffix(".yaml")
     policy = _load(policy_file)
     environments = (Protected(policy_file, policy.app, name, section) for name, section in policy.environments.items())
-    dags = [TIERS[tier](environment) for environment in environments for tier in environment.tiers if tier in TIERS]
+    dags = (dag for environment in environments for dag in _dags(environment))
     return {dag.dag_id: dag for dag in dags}
+
+
+def _dags(environment: Protected) -> list[DAG]:
+    builds = [*(TIERS[tier] for tier in environment.tiers if tier in TIERS), *UNDECLARED.values()]
+    return [build(environment) for build in builds]
 
 
 def _load(policy_file: Path) -> Policy:

@@ -23,6 +23,10 @@ class Protected:
         """The declared tiers by name."""
         return {str(name): tier for name, tier in self.policy.tiers.items()}
 
+    def tier(self, name: str) -> TierPolicy:
+        """What is declared of a tier; the defaults for what every environment has undeclared, such as expiry by hand."""
+        return self.tiers.get(name, TierPolicy())
+
     def dag_id(self, tier: str) -> str:
         """``coursepedia-production.nightly``."""
         return f"{self.app}-{self.environment}.{tier}"

@@ -7,7 +7,7 @@ once, in ``tasks.md``; a runbook holds the sections of the tasks that its DAG ha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
@@ -15,17 +15,21 @@ from airflow.sdk import DAG
 
 from holdfast_dags.protected import Protected
 
+_ANY_COMMAND = "command"
 _SECTION = re.compile(r"^### `(\w+)`\n", re.MULTILINE)
 _FOLDER = Path(__file__).parent
 
 
-def attached(dag: DAG, tier: str, protected: Protected) -> DAG:
+def attached(dag: DAG, tier: str, protected: Protected, *, commands: Mapping[str, str] | None = None) -> DAG:
     """The DAG with its runbook, and each of its tasks with its own section of it.
 
-    Raises KeyError where the runbook forgets a task.
+    ``commands`` are the policy's, by the ids of their tasks, which share one section. Raises KeyError where the
+    runbook forgets a task.
     """
     facts = _facts(tier, protected)
     sections = _sections(_filled("tasks", facts))
+    for task_id, command in (commands or {}).items():
+        sections[task_id] = f"Runs `{command}`. {sections[_ANY_COMMAND]}"
     tasks = list(dag.topological_sort())  # type: ignore[no-untyped-call]
     for task in tasks:
         task.doc_md = sections[task.task_id]
@@ -47,7 +51,7 @@ def _joined(sections: Iterable[tuple[str, str]]) -> str:
 
 
 def _facts(tier: str, protected: Protected) -> dict[str, str]:
-    policy, declared = protected.policy, protected.tiers[tier]
+    policy, declared = protected.policy, protected.tier(tier)
     return {
         "app": protected.app,
         "environment": protected.environment,
@@ -55,7 +59,9 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "policy": protected.policy_file.name,
         "tier": tier,
         "when": f"`{declared.schedule}` ({policy.timezone})" if declared.schedule else "by hand only",
+        "also_when": f", `{declared.schedule}` ({policy.timezone})" if declared.schedule else "",
         "contents": _contents(protected),
+        "rules": _rules(protected),
         "keep": str(declared.keep) if declared.keep else "for ever",
         "min_size": f"{declared.min_size_ratio:.0%}",
         "media_keep": _media_keep(protected),
@@ -67,7 +73,21 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "rpo": str(policy.targets.rpo or "not set"),
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
+        **_approval(protected),
     }
+
+
+def _approval(protected: Protected) -> dict[str, str]:
+    """Who has to agree to a drill, and how long there is for it."""
+    rules = protected.policy.approval
+    people = "two people" if rules.needed == 2 else "one person"
+    named = f", each one of {', '.join(f'`{name}`' for name in rules.approvers)}" if rules.approvers else ""
+    return {"approvers": f"{people} who did not trigger it{named}", "within": str(rules.within)}
+
+
+def _rules(protected: Protected) -> str:
+    """How long the restore points of each tier are kept."""
+    return ", ".join(f"{name} {tier.keep}" for name, tier in protected.tiers.items() if tier.keep)
 
 
 def _media_keep(protected: Protected) -> str:

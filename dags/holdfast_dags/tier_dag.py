@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
 from croniter import croniter  # type: ignore[import-untyped]
 
 from holdfast.errors import PolicyError
+from holdfast_dags.access import access_control
 from holdfast_dags.protected import Protected
 
 RECOVERY_QUEUE = "recovery"
@@ -28,14 +29,19 @@ _FIRST_RUN_GRACE = timedelta(minutes=10)
 _RUN_TYPES = ["scheduled", "manual", "operator_triggered", "asset_triggered", "asset_materialization"]
 
 
-def tier_dag(protected: Protected, tier: str, *, params: Mapping[str, Param] | None = None) -> DAG:
-    """The tier's DAG without its tasks and runbook; raises PolicyError where the schedule can never be met."""
-    return DAG(
+def tier_dag(
+    protected: Protected, tier: str, *, params: Mapping[str, Param] | None = None, asset: Asset | None = None
+) -> DAG:
+    """The tier's DAG without its tasks and runbook; each event of the ``asset`` starts it, too.
+
+    Raises PolicyError where the schedule can never be met.
+    """
+    dag = DAG(
         protected.dag_id(tier),
         description=f"{tier} of {protected.app} {protected.environment}",
         # No start_date: with one in the past, the first thing that a new policy does at noon would be last
         # night's backup. Without it the first run is the schedule's next one.
-        schedule=_schedule(protected, tier),
+        schedule=_either(_schedule(protected, tier), asset),
         catchup=False,
         # Two backups of one environment at once would only slow each other and the application down.
         max_active_runs=1,
@@ -46,10 +52,21 @@ def tier_dag(protected: Protected, tier: str, *, params: Mapping[str, Param] | N
         tags=[protected.app, protected.environment, tier],
         params=dict(params or {}),
     )
+    # Not by the constructor, which warns at every parse of a module that would only go with Airflow 4.
+    dag.access_control = access_control(protected, tier)  # type: ignore[assignment]  # invariant in its sets
+    return dag
+
+
+def _either(
+    schedule: CronTriggerTimetable | None, asset: Asset | None
+) -> CronTriggerTimetable | AssetOrTimeSchedule | list[Asset] | None:
+    if asset is None:
+        return schedule
+    return AssetOrTimeSchedule(timetable=schedule, assets=[asset]) if schedule else [asset]
 
 
 def _schedule(protected: Protected, tier: str) -> CronTriggerTimetable | None:
-    cron = protected.tiers[tier].schedule
+    cron = protected.tier(tier).schedule
     if cron is None:
         return None
     try:

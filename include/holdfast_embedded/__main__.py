@@ -10,6 +10,7 @@ from pathlib import Path
 
 from holdfast.errors import HoldfastError, PermanentError
 from holdfast_embedded.airflow.environment import ADMIN
+from holdfast_embedded.airflow.logins import embedded_logins
 from holdfast_embedded.airflow.runs import Runs
 from holdfast_embedded.first_round import report, take_round
 from holdfast_embedded.keeper import Stop, keep
@@ -66,6 +67,8 @@ def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
     outcomes = take_round(runs, protected.environments)
     say(f"\n{report(outcomes, protected.faults)}\n")
     say(f"Airflow: {stack.ui_url}   user {ADMIN}, password {stack.secrets.admin_password}")
+    others = [login.name for login in embedded_logins(stack.secrets) if login.name != ADMIN]
+    say(f"other roles: users {', '.join(others)}, passwords in {state.secrets}/USER_password")
     return 1 if protected.faults or any(outcome.failure for outcome in outcomes.values()) else 0
 
 

@@ -7,7 +7,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 
 def ensure_role(server: Cluster, name: str, password: str, *, member_of: LiteralString | None = None) -> None:

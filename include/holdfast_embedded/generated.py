@@ -14,6 +14,11 @@ class Secrets:
     """All passwords of the embedded servers, each in a file of its name."""
 
     admin_password: str
+    devops_password: str
+    dba_password: str
+    teamlead_password: str
+    developer_password: str
+    viewer_password: str
     postgres_password: str
     airflow_database_password: str
     owner_password: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from holdfast_embedded.loopback import unused_port
+from holdfast.recovery.loopback import unused_port
 
 
 def choose_port(preferred: int) -> int:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.crypto.keyfiles import new_keys
-from holdfast.errors import PermanentError
+from holdfast.errors import HoldfastError, PermanentError
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.airflow.api import AirflowApi
-from holdfast_embedded.airflow.environment import ADMIN, airflow_environment
+from holdfast_embedded.airflow.environment import ADMIN, airflow_environment, our_programs
 from holdfast_embedded.airflow.metadata import make_metadata
 from holdfast_embedded.airflow.servers import await_healthy, start_airflow
 from holdfast_embedded.demo.buckets import make_buckets
@@ -19,8 +20,8 @@ from holdfast_embedded.demo.connections import demo_connections
 from holdfast_embedded.demo.databases import load_demo_databases
 from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
+from holdfast_embedded.node import Node
 from holdfast_embedded.port_choice import choose_port
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.programs import server_programs
 from holdfast_embedded.protected import Protected, read_policies
 from holdfast_embedded.seaweedfs import SeaweedFS
@@ -76,7 +77,7 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         }
         protected = read_policies(project / "dags", environment)
         shell_file = state.secrets / "environment.sh"
-        write_shell_file(shell_file, environment, connections)
+        write_shell_file(shell_file, environment, connections, our_programs(state))
         make_metadata(cluster, secrets, environment, project, state.logs)
         airflow = start_airflow(project, state.logs, environment)
         stack.callback(end_all, airflow, _AIRFLOW_GRACE_S)
@@ -85,11 +86,20 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         load_demo_databases(cluster, secrets)
         make_media(cluster, secrets, state.media / "coursepedia")
         make_buckets(protected, store, connections)
+        _install_app(state)
         url = f"http://127.0.0.1:{ui_port}"
         api = AirflowApi(url, ADMIN, secrets.admin_password)
         await_healthy(api, airflow)
         tell(f"Airflow is healthy at {url}")
         yield Stack(cluster, store, tuple(airflow), api, url, shell_file, secrets, protected)
+
+
+def _install_app(state: State) -> None:
+    """Without it everything but the commands of a drill works: a machine without network must still come up."""
+    try:
+        Node(state.tools, state.logs / "node.log").install_app(state.app)
+    except (HoldfastError, OSError) as error:
+        tell(f"coursepedia production: its drill cannot run its commands: {error}")
 
 
 def _start_postgres(stack: ExitStack, state: State) -> Cluster:

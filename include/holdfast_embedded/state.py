@@ -45,6 +45,16 @@ class State:
         return self.root / "media"
 
     @property
+    def tools(self) -> Path:
+        """Node.js and pnpm."""
+        return self.root / "tools"
+
+    @property
+    def app(self) -> Path:
+        """The demo's application, whose commands a drill runs."""
+        return self.root / "app" / "coursepedia"
+
+    @property
     def airflow_home(self) -> Path:
         """Airflow's own files."""
         return self.root / "airflow"

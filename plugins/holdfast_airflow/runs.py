@@ -19,3 +19,8 @@ def origin(context: Context) -> str:
     """What the run is called, unique in this Airflow and the same whenever one of its tasks runs again."""
     run = context["dag_run"]
     return f"{run.dag_id}/{run.run_id}"
+
+
+def is_by_hand(context: Context) -> bool:
+    """Did a person, or something on a person's behalf, ask for the run, rather than its schedule or an event?"""
+    return context["dag_run"].run_type in ("manual", "operator_triggered")

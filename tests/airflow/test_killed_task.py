@@ -16,9 +16,9 @@ import pytest
 from fix_airflow import Airflow, app_site, await_true, command_line, is_alive, running_airflow
 from fix_environment import Site
 from fix_postgres import execute, rows
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.airflow.api import segment
 from holdfast_embedded.airflow.environment import ADMIN, DATABASE
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.process_tree import descendants
 
 pytestmark = pytest.mark.timeout(600)

@@ -22,8 +22,7 @@ from sqlalchemy import select
 
 from dag_runs import DUE, returned, run_once, states
 from fix_environment import MakeSite, Site
-from holdfast.catalog import write_signed
-from holdfast.catalog.restore_checks import RECORD, SIGNATURE, RestoreCheck
+from holdfast.catalog.restore_checks import write_restore_check
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
@@ -32,6 +31,7 @@ from holdfast_airflow.operators import RowCountsOperator, StoreGuardOperator
 from holdfast_airflow.operators.row_counts import SHOWN
 from holdfast_airflow.sensors import RestoreCheckSensor
 from holdfast_embedded.seaweedfs import SeaweedFS
+from point_factory import make_check
 
 TABLES = """
 CREATE TABLE uploads (id int PRIMARY KEY, path text);
@@ -278,24 +278,20 @@ class Checked:
 
     def write(self, signer: Signer | None = None, **fields: object) -> None:
         """Leave a signed record."""
-        keys = self.environment.keys
-        check = RestoreCheck(
-            **{
-                "id": str(self.id),
-                "app": "shop",
-                "environment": "production",
-                "checked_at": datetime(2026, 11, 22, 5, tzinfo=DUE.tzinfo),
-                "passed": True,
-                **fields,
-            }
+        moment = datetime(2026, 11, 22, 5, tzinfo=DUE.tzinfo)
+        sound = make_check(self.id, moment)
+        write_restore_check(
+            self.environment.catalog, sound.model_copy(update=fields), signer or self.environment.signer()
         )
-        write_signed(
-            self.environment.store,
-            keys.artifact(self.id, RECORD),
-            keys.artifact(self.id, SIGNATURE),
-            check.encode(),
-            signer or self.environment.signer(),
-        )
+
+    def copy(self) -> None:
+        """Put the record of another restore point, sound and signed, beside this one."""
+        other = RestorePointId.parse(self.site.backup())
+        sound = make_check(other, datetime(2026, 11, 22, 5, tzinfo=DUE.tzinfo))
+        key = write_restore_check(self.environment.catalog, sound, self.environment.signer())
+        for name in (key, key.removesuffix(".json") + ".sig"):
+            here = name.replace(str(other), str(self.id))
+            self.environment.store.put(here, [self.environment.store.get(name)])
 
     def wait(self, **more: Any) -> None:
         """Let the sensor look once."""
@@ -332,8 +328,8 @@ def test_restore_check_that_did_not_pass_fails_for_good(checked: Checked) -> Non
 
 def test_restore_check_of_another_point_is_refused(checked: Checked) -> None:
     """A sound record that was copied from elsewhere proves nothing here."""
-    checked.write(id="20261122T020000Z-nightly-000000")
-    with pytest.raises(AirflowFailException, match="it is the restore check of shop/production/20261122T020000Z"):
+    checked.copy()
+    with pytest.raises(AirflowFailException, match="it is the restore check of shop/production/2"):
         checked.wait()
 
 
@@ -341,13 +337,13 @@ def test_restore_check_of_another_signer_is_refused(checked: Checked, tmp_path: 
     """Whoever can write to the store alone cannot make a check pass."""
     new_keys(tmp_path / "other")
     checked.write(signer=Signer.load(tmp_path / "other/signing.pem"))
-    with pytest.raises(AirflowFailException, match=r"restore-check\.json"):
+    with pytest.raises(AirflowFailException, match=r"restore-check-[0-9a-z_-]+\.json"):
         checked.wait()
 
 
 def test_restore_check_that_never_comes_is_told(checked: Checked) -> None:
     """The message says what is missing, where, and after how long."""
-    with pytest.raises(AirflowSensorTimeout, match=r"no restore check after 0:00:00: its record restore-check\.json"):
+    with pytest.raises(AirflowSensorTimeout, match=r"no restore check after 0:00:00: no record restore-check-"):
         checked.wait(timeout=0)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from dag_runs import DUE, returned, run_once, states
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
+from holdfast.recovery.cluster import Cluster
 from holdfast_airflow.operators import (
     DumpOperator,
     ExpireOperator,
@@ -27,7 +28,6 @@ from holdfast_airflow.operators import (
     OpenRestorePointOperator,
     VerifyListOperator,
 )
-from holdfast_embedded.postgres import Cluster
 
 # Its middle survives whatever encoding a URL, JSON or a connection string gives to the rest.
 CANARY = "c4naryNeverShown"

@@ -15,8 +15,8 @@ from fix_airflow import Airflow, app_site, await_true, is_alive, running_airflow
 from fix_environment import PROJECT, Site
 from fix_postgres import execute
 from holdfast.errors import PermanentError
+from holdfast.recovery.cluster import Cluster
 from holdfast.values.ids import RestorePointId
-from holdfast_embedded.postgres import Cluster
 
 pytestmark = pytest.mark.timeout(600)
 

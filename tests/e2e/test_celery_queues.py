@@ -17,8 +17,8 @@ from psycopg import sql
 from fix_compose import Compose
 from fix_fleet import Fleet
 from holdfast.postgres.wheel import wheel_folder
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.airflow.api import AirflowApi, segment
-from holdfast_embedded.postgres import Cluster
 
 DAG = "coursepedia-production.nightly"
 CONTROL = ("api-server", "scheduler", "dag-processor", "triggerer")

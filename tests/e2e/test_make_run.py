@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pytest
 
 from fix_postgres import execute
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 PROJECT = Path(__file__).parents[2]
 ENVIRONMENTS = ["campustrack development", "campustrack staging", "campustrack production", "coursepedia production"]

@@ -27,8 +27,8 @@ from holdfast.backup import (
 )
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, StoreError
+from holdfast.recovery.cluster import Cluster
 from holdfast.values.ids import RestorePointId
-from holdfast_embedded.postgres import Cluster
 
 CANARY = "c4n@ry:hunter2/Zq"
 ROW = b"the-only-row-nobody-else-writes"

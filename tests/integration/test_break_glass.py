@@ -15,7 +15,7 @@ import pytest
 
 from fix_environment import PROJECT, MakeSite, Site
 from fix_postgres import execute, rows
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 PAGE = PROJECT / "docs" / "break-glass.md"
 PROGRAMS = ("age", "openssl", "sha256sum", "zstd", "bash", "psql", "pg_restore", "createdb")

@@ -12,7 +12,7 @@ import pytest
 
 from fix_postgres import FAST, rows
 from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 _INCLUDE = Path(__file__).parents[2] / "include"
 
@@ -38,7 +38,7 @@ def test_server_runs_below_a_closed_folder(programs: Path) -> None:
 def test_containers_root_runs_it_or_is_told_why_not(programs: Path, dropped: str, outcome: str) -> None:
     """Root may lack capabilities: the next best one does, and without any it says so before anything starts."""
     program = (
-        "import sys; from pathlib import Path; from holdfast_embedded.postgres import Cluster\n"
+        "import sys; from pathlib import Path; from holdfast.recovery.cluster import Cluster\n"
         "from holdfast.errors import HoldfastError\n"
         "try:\n"
         "    with Cluster(Path(sys.argv[1]), Path(sys.argv[2]), config={'fsync': 'off'}): print('up')\n"

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from fix_postgres import execute, rows
+from holdfast.drill.checks.pictures import qr_texts
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.demo.databases import BACKUP_ROLE, DEMO_DATABASES, load_demo_databases
 from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
 
 COURSEPEDIA = {
     "users": 400,
@@ -27,8 +28,12 @@ COURSEPEDIA = {
     "certificates": 426,
     "email_templates": 20,
     "audit_log": 1490,
-    "media_files": 546,
+    "media_files": 972,
+    "schema_migrations": 5,
+    "course_totals": 24,
 }
+BEFORE_APP = """DROP TABLE schema_migrations, course_totals;
+    ALTER TABLE users DROP COLUMN password_hash; ALTER TABLE certificates DROP COLUMN qr_path"""
 CAMPUSTRACK = {
     "User": 253,
     "Department": 4,
@@ -103,11 +108,16 @@ def test_every_row_has_its_file(demo: Cluster, secrets: Secrets, tmp_path: Path)
     folder = tmp_path / "media"
     for _ in range(2):
         make_media(demo, secrets, folder)
-    paths = [path for (path,) in rows(demo.url("coursepedia_production"), "SELECT path FROM media_files")]
+    paths = [str(path) for (path,) in rows(demo.url("coursepedia_production"), "SELECT path FROM media_files")]
     assert all((folder / path).stat().st_size > 10 for path in paths)
     kinds = {path.rpartition(".")[2]: (folder / path).read_bytes() for path in paths}
     assert kinds["png"].startswith(b"\x89PNG\r\n\x1a\n")
     assert kinds["pdf"].startswith(b"%PDF-1.4\n") and kinds["pdf"].endswith(b"%%EOF\n")
+    codes = [path for path in paths if path.startswith("qr/")]
+    assert len(codes) == 426
+    assert qr_texts((folder / codes[0]).read_bytes()) == [
+        f"https://coursepedia.example.org/verify/{Path(codes[0]).stem}"
+    ]
     assert (folder / "certificates/latest.png").is_symlink()
     assert (folder / "certificates/latest.png").read_bytes().startswith(b"\x89PNG")
     assert list((folder / "courses/drafts").iterdir()) == []
@@ -127,7 +137,15 @@ def test_media_references_of_the_example_hold_for_any_database(demo: Cluster) ->
 
 
 def test_state_of_an_older_version_gets_what_is_new(demo: Cluster, secrets: Secrets) -> None:
-    """A table that came later is added to a database that is there already."""
-    execute(demo.url("coursepedia_production"), "DROP TABLE media_files")
+    """What came later is added to a database that is there already, the oldest and the one before this."""
+    url = demo.url("coursepedia_production")
+    whole = "SELECT md5(string_agg(f::text, ',' ORDER BY id)) FROM media_files AS f"
+    before = rows(url, whole)
+    execute(url, BEFORE_APP)
+    execute(url, "DELETE FROM media_files WHERE kind = 'qr'")
     load_demo_databases(demo, secrets)
-    assert rows(demo.url("coursepedia_production"), "SELECT count(*) FROM media_files") == [(546,)]
+    assert rows(url, "SELECT count(*) FROM media_files") == [(972,)]
+    execute(url, BEFORE_APP + "; DROP TABLE media_files")
+    load_demo_databases(demo, secrets)
+    assert rows(url, whole) == before
+    assert rows(url, "SELECT count(*) FROM certificates WHERE qr_path = 'qr/' || code || '.png'") == [(426,)]

@@ -21,7 +21,7 @@ from holdfast.postgres.dump import archive_pieces, dump_stream, globals_stream, 
 from holdfast.postgres.restoration import archive_file
 from holdfast.postgres.snapshot import exported_snapshot
 from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 Make = Callable[..., str]
 

@@ -14,7 +14,7 @@ import pytest
 
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 SQL = """
 CREATE SCHEMA "Odd Schema";

@@ -14,7 +14,7 @@ from fix_environment import MakeSite, Site
 from fix_postgres import rows
 from holdfast.crypto import age
 from holdfast.environment import Environment
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 ARTIFACT = "media-references.jsonl.zst.age"
 

@@ -18,9 +18,9 @@ from holdfast.postgres.pooler import Pooling, require_direct
 from holdfast.postgres.snapshot import exported_snapshot
 from holdfast.process.child import Command, base_environment
 from holdfast.process.supervision import Child
-from holdfast_embedded.account import server_account
-from holdfast_embedded.loopback import unused_port
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.account import server_account
+from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.loopback import unused_port
 
 CONFIG = """\
 [databases]

@@ -16,8 +16,8 @@ import pytest
 from fix_postgres import DEBIAN_15, FAST, execute, rows
 from holdfast.errors import PermanentError
 from holdfast.postgres.wheel import wheel_folder
-from holdfast_embedded.account import Account
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.account import Account
+from holdfast.recovery.cluster import Cluster
 
 CAP_DAC_READ_SEARCH = 1 << 2
 
@@ -26,7 +26,7 @@ CAP_DAC_READ_SEARCH = 1 << 2
 OWNER = """\
 import ctypes, sys, time
 from pathlib import Path
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 ctypes.CDLL(None).prctl(47, 4, 0, 0, 0)
 with Cluster(Path(sys.argv[1]), Path(sys.argv[2]), config={"fsync": "off"}) as cluster:
     print(cluster.pid, cluster.url(), flush=True)

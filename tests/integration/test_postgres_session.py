@@ -14,8 +14,8 @@ from fix_postgres import execute, rows
 from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, UsageError
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import DatabaseMissing, Session, connect, pinned, translated
-from holdfast_embedded.loopback import unused_port
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.loopback import unused_port
 
 Make = Callable[..., str]
 

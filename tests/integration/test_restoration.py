@@ -30,7 +30,7 @@ from holdfast.postgres.selection import choose, selected
 from holdfast.postgres.snapshot import exported_snapshot
 from holdfast.postgres.target import inspect
 from holdfast.postgres.verdict import Verdict
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 Make = Callable[..., str]
 

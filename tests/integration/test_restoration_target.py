@@ -14,7 +14,7 @@ from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import UNKNOWN
 from holdfast.postgres.snapshot import exported_snapshot
 from holdfast.postgres.target import Identity, create_database, identity_of_source, inspect, require_fresh
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.cluster import Cluster
 
 Make = Callable[..., str]
 

@@ -22,8 +22,8 @@ from holdfast.postgres.preflight import preflight
 from holdfast.postgres.session import connect
 from holdfast.postgres.snapshot import exported_snapshot
 from holdfast.process.child import Command, base_environment, run
-from holdfast_embedded.account import server_account
-from holdfast_embedded.postgres import Cluster
+from holdfast.recovery.account import server_account
+from holdfast.recovery.cluster import Cluster
 
 Make = Callable[..., str]
 

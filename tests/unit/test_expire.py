@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fix_environment import MakeSite, Site
+from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError
 from holdfast.expire import add_hold, expire, remove_hold
+from holdfast.storage.local import LocalStore
 from holdfast.values.ids import RestorePointId
-from point_factory import store_point
+from point_factory import store_check, store_point
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
+MakeStore = Callable[[], Environment]
 
 
 @pytest.fixture
@@ -26,6 +35,12 @@ def site(make_site: MakeSite) -> Site:
 @pytest.fixture
 def environment(site: Site) -> Environment:
     return site.environment()
+
+
+@pytest.fixture
+def make_store(environment: Environment, tmp_path: Path) -> MakeStore:
+    """The same environment with an empty store, for each example of a property."""
+    return lambda: replace(environment, store=LocalStore(Path(mkdtemp(dir=tmp_path))))
 
 
 def _point(environment: Environment, day: int, tier: str = "nightly") -> RestorePointId:
@@ -68,13 +83,13 @@ def test_newest_verified_and_held_stay_under_any_clock(environment: Environment,
 
 
 def test_forged_or_damaged_newer_points_do_not_push_out_the_good_one(environment: Environment, site: Site) -> None:
-    """Neither an unsigned point nor one that lost its dump counts as the newest verified."""
+    """Neither an unsigned point nor one that lost its dump counts as the newest whole one."""
     good, damaged, forged = (_point(environment, day) for day in (0, 1, 2))
     environment.store.delete(environment.keys.artifact(damaged, "database.dump.age"))
     environment.store.delete(environment.keys.signature(forged))
     report = expire(environment, now=START + timedelta(days=4000))
     kept = {str(decision.id): decision.reason for decision in report.kept}
-    assert "newest verified" in kept[str(good)]
+    assert "newest restore point" in kept[str(good)]
     assert "signature" in kept[str(forged)]
 
 
@@ -162,3 +177,92 @@ def test_cli_expire_and_hold(site: Site) -> None:
     assert site.ids() == [str(new)]
     refused = site.run("expire", policy, "production", "--now", "2026-11-22T02:00:00", expect=2)
     assert b"UTC offset" in refused.stderr
+
+
+def test_newest_restored_stays_beside_the_newest(environment: Environment) -> None:
+    """Its last check passed; those after it failed or were never made."""
+    signer = environment.signer()
+    ids = [_point(environment, day) for day in range(5)]
+    for day, passed in ((0, True), (1, False), (1, True), (2, True), (3, True), (3, False)):
+        moment = START + timedelta(days=day, hours=1 + passed if day == 1 else 2 - passed)
+        store_check(environment.catalog, signer, ids[day], moment, passed=passed)
+    report = expire(environment, now=START + timedelta(days=4000))
+    assert {str(decision.id): decision.reason for decision in report.kept} == {
+        str(ids[2]): "newest verified restore point of the environment",
+        str(ids[4]): "newest restore point of the environment, not restored yet",
+    }
+    assert _ids(environment) == [ids[2], ids[4]]
+
+
+def test_forged_checks_neither_give_nor_take_protection(environment: Environment, site: Site) -> None:
+    """A stranger's record makes no point verified, nor the restored one unverified; all of a point goes with it."""
+    signer, stranger = environment.signer(), Signer.generate()
+    old, restored, forged, newest = (_point(environment, day) for day in range(4))
+    store_check(environment.catalog, signer, restored, START + timedelta(days=1, hours=1))
+    store_check(environment.catalog, stranger, restored, START + timedelta(days=3), passed=False)
+    store_check(environment.catalog, stranger, forged, START + timedelta(days=3))
+    store_check(environment.catalog, stranger, old, START + timedelta(days=3))
+    expire(environment, now=START + timedelta(days=4000))
+    assert _ids(environment) == [restored, newest]
+    assert not [name for name in site.stored_files() if str(old) in name or str(forged) in name]
+
+
+def test_restored_point_that_lost_its_dump_protects_no_more(environment: Environment) -> None:
+    """The one before it that was restored does."""
+    signer = environment.signer()
+    good, lost, newest = (_point(environment, day) for day in range(3))
+    for day, id in enumerate((good, lost)):
+        store_check(environment.catalog, signer, id, START + timedelta(days=day, hours=1))
+    environment.store.delete(environment.keys.artifact(lost, "database.dump.age"))
+    expire(environment, now=START + timedelta(days=4000))
+    assert _ids(environment) == [good, newest]
+
+
+def test_only_as_many_checks_are_read_as_it_takes(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first, until one has passed."""
+    signer = environment.signer()
+    ids = [_point(environment, day) for day in range(12)]
+    for day, id in enumerate(ids):
+        store_check(environment.catalog, signer, id, START + timedelta(days=day, hours=1), passed=day < 10)
+    read: list[str] = []
+    real = LocalStore.get
+
+    def get(self: LocalStore, key: str) -> bytes:
+        read.append(key)
+        return real(self, key)
+
+    monkeypatch.setattr(LocalStore, "get", get)
+    expire(environment, now=START + timedelta(days=30))
+    assert sorted(key.split("/")[3] for key in read if "restore-check" in key and key.endswith(".json")) == sorted(
+        map(str, ids[9:])
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([None, "passed", "failed"]), st.sampled_from([None, "passed", "failed"])),
+        min_size=1,
+        max_size=6,
+    ),
+    st.datetimes(datetime(1990, 1, 1), datetime(2110, 1, 1), timezones=st.just(UTC)),
+)
+def test_newest_restored_stays_whatever_is_forged(
+    make_store: MakeStore, tried: list[tuple[str | None, str | None]], now: datetime
+) -> None:
+    """``tried``: of each point the genuine check, and a forged one that is newer."""
+    environment = make_store()
+    signer, stranger = environment.signer(), Signer.generate()
+    restored = []
+    for day, (genuine, forged) in enumerate(tried):
+        id, moment = _point(environment, day), START + timedelta(days=day)
+        if genuine is not None:
+            store_check(environment.catalog, signer, id, moment + timedelta(hours=1), passed=genuine == "passed")
+        if forged is not None:
+            store_check(environment.catalog, stranger, id, moment + timedelta(hours=2), passed=forged == "passed")
+        restored += [id] if genuine == "passed" else []
+    expire(environment, now=now)
+    left = _ids(environment)
+    assert RestorePointId.make(START + timedelta(days=len(tried) - 1), "nightly", "").opened_at == left[-1].opened_at
+    if restored:
+        assert restored[-1] in left

@@ -242,7 +242,7 @@ def test_points_that_lost_their_media_do_not_push_out_the_whole_one(environment:
                 store.put(keys.shard(f"s{day}"), [b"short"])
     reasons = {decision.id: decision.reason for decision in expire(environment, now=LATER).kept}
     assert set(reasons) == {whole, newest}
-    assert reasons[whole] == "newest verified restore point of the environment"
+    assert reasons[whole] == "newest restore point of the environment, not restored yet"
     assert "its media are not whole" in reasons[newest]
     assert "s-50" in _shards(environment)
     assert whole in environment.media_catalog.ids() and old not in environment.media_catalog.ids()
@@ -285,7 +285,7 @@ def test_cli_takes_the_ends_of_time(environment: Environment, site: Site, moment
     _paired(environment, 0)
     put_draft(environment, _id(-5), ["s"])
     found = site.json("expire", str(site.policy_file), "production", "--now", moment)
-    assert [item["reason"] for item in found["kept"]] == ["newest verified restore point of the environment"]
+    assert [item["reason"] for item in found["kept"]] == ["newest restore point of the environment, not restored yet"]
 
 
 def test_old_check_records_go(environment: Environment, site: Site) -> None:

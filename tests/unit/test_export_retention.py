@@ -139,7 +139,7 @@ def test_decisions(facts: list[tuple[int, int, bool, bool]], today: int) -> None
     decisions = decide_exports(points, KEEP, now)
     assert [decision.id for decision in decisions] == sorted(point.id for point in points)
     gone = {decision.id for decision in decisions if not decision.keep}
-    whole = [point for point in points if point.is_trusted and point.is_verified]
+    whole = [point for point in points if point.is_trusted and point.is_whole]
     if whole:
         assert max(whole, key=lambda point: (point.taken_at, point.id)).id not in gone
         assert max(whole, key=lambda point: (point.taken_at_least, point.id)).id not in gone

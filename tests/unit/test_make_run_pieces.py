@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import PermanentError
+from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.loopback import unused_port
 from holdfast_embedded.airflow.environment import airflow_environment
 from holdfast_embedded.airflow.runs import Outcome
 from holdfast_embedded.airflow.task_log import error_in, task_log
 from holdfast_embedded.demo.connections import demo_connections
 from holdfast_embedded.first_round import report
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.loopback import unused_port
 from holdfast_embedded.port_choice import choose_port
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.programs import server_programs
 from holdfast_embedded.protected import read_policies
 from holdfast_embedded.seaweedfs import SeaweedFS
@@ -114,7 +114,7 @@ def test_shell_file_gives_a_shell_the_same_values(tmp_path: Path) -> None:
     file = tmp_path / "environment.sh"
     password = "a'b \"c$d`e\\"
     environment = {"HOLDFAST_STATE": "/a b", "HOLDFAST_KEYS": "/k", "PATH": "/venv/bin:/usr/bin", "OTHER": "no"}
-    write_shell_file(file, environment, {"AIRFLOW_CONN_X": password})
+    write_shell_file(file, environment, {"AIRFLOW_CONN_X": password}, ["/venv/bin", "/tools/bin"])
     assert mode(file) == 0o600
     printed = subprocess.run(
         ["sh", "-c", '. "$1"; printf "%s\\n" "$HOLDFAST_STATE" "$AIRFLOW_CONN_X" "$PATH"', "sh", str(file)],
@@ -123,7 +123,7 @@ def test_shell_file_gives_a_shell_the_same_values(tmp_path: Path) -> None:
         text=True,
         check=True,
     ).stdout
-    assert printed.splitlines() == ["/a b", password, "/venv/bin:/bin"]
+    assert printed.splitlines() == ["/a b", password, "/venv/bin:/tools/bin:/bin"]
     assert "OTHER" not in file.read_text()
 
 

@@ -68,11 +68,12 @@ def read_committed(catalog: Catalog, id: RestorePointId, verifier: Verifier) -> 
     artifact since.
     """
     manifest = catalog.manifest(id, verifier)
-    faults = catalog.entry(id).missing(manifest)
+    entry = catalog.entry(id)
+    faults = entry.missing(manifest)
     if faults:
         raise IntegrityError(f"restore point {catalog.keys.root}{id}: {'; '.join(faults)}")
     media = manifest.media.snapshot if manifest.media else None
-    check = read_restore_check(catalog, id, verifier)
+    check = read_restore_check(catalog, id, verifier, entry)
     return Committed(manifest.id, manifest.label, manifest.stored_bytes, media, _counts(manifest), check)
 
 

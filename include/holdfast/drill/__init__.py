@@ -1,1 +1,67 @@
 """Drills: restore a restore point for real in a recovery environment, check it, record evidence."""
+
+from typing import TYPE_CHECKING
+
+from holdfast.late_imports import late_imports
+
+if TYPE_CHECKING:
+    from holdfast.drill.closing import ClosingFacts, approval_plan, close_drill, gates_of
+    from holdfast.drill.gathering import EvidenceFacts, record_evidence
+    from holdfast.drill.naming import StepName, steps_of
+    from holdfast.drill.opening import open_drill
+    from holdfast.drill.steps import (
+        check_database,
+        check_queries,
+        recovery_environment,
+        recovery_settings,
+        remove_recovery,
+        restore_database,
+        restore_media,
+        run_command,
+    )
+    from holdfast.drill.whole import run_drill, run_restore_check
+
+__all__ = [
+    "ClosingFacts",
+    "EvidenceFacts",
+    "StepName",
+    "approval_plan",
+    "check_database",
+    "check_queries",
+    "close_drill",
+    "gates_of",
+    "open_drill",
+    "record_evidence",
+    "recovery_environment",
+    "recovery_settings",
+    "remove_recovery",
+    "restore_database",
+    "restore_media",
+    "run_command",
+    "run_drill",
+    "run_restore_check",
+    "steps_of",
+]
+
+_PLACES = {
+    "ClosingFacts": "closing",
+    "EvidenceFacts": "gathering",
+    "StepName": "naming",
+    "approval_plan": "closing",
+    "check_database": "steps",
+    "check_queries": "steps",
+    "close_drill": "closing",
+    "gates_of": "closing",
+    "open_drill": "opening",
+    "record_evidence": "gathering",
+    "recovery_environment": "steps",
+    "recovery_settings": "steps",
+    "remove_recovery": "steps",
+    "restore_database": "steps",
+    "restore_media": "steps",
+    "run_command": "steps",
+    "run_drill": "whole",
+    "run_restore_check": "whole",
+    "steps_of": "naming",
+}
+__getattr__ = late_imports(__name__, _PLACES)

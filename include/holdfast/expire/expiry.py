@@ -8,6 +8,8 @@ from datetime import datetime
 
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
+from holdfast.expire.deletion import Deletion
+from holdfast.expire.evidence import EvidenceReport, expire_evidence
 from holdfast.expire.exports import ExportsReport, expire_exports
 from holdfast.expire.locks import Locks
 from holdfast.expire.media import expire_media
@@ -24,16 +26,6 @@ _SILENT = Silent()
 
 
 @dataclass(frozen=True, slots=True)
-class Deletion:
-    """One restore point, or the remnant of one, that was (or in a dry run would be) deleted."""
-
-    id: str
-    reason: str
-    bytes: int
-    is_remnant: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ExpireReport:
     """What expire did; ``kept`` carries the reason for every restore point that stays."""
 
@@ -43,11 +35,13 @@ class ExpireReport:
     deleted: tuple[Deletion, ...]
     media: MediaReport = field(default_factory=MediaReport)
     exports: ExportsReport = field(default_factory=ExportsReport)
+    evidence: EvidenceReport = field(default_factory=EvidenceReport)
 
     @property
     def freed_bytes(self) -> int:
         """Stored bytes of everything deleted."""
-        return sum(deletion.bytes for deletion in self.deleted) + self.media.freed_bytes + self.exports.freed_bytes
+        others = (self.media, self.exports, self.evidence)
+        return sum(deletion.bytes for deletion in self.deleted) + sum(each.freed_bytes for each in others)
 
     def as_json(self) -> dict[str, object]:
         """The report as an object of plain values."""
@@ -58,6 +52,7 @@ class ExpireReport:
             "deleted": [asdict(deletion) for deletion in self.deleted],
             "media": self.media.as_json(),
             "exports": self.exports.as_json(),
+            "evidence": self.evidence.as_json(),
             "bytes_freed": self.freed_bytes,
         }
 
@@ -65,7 +60,7 @@ class ExpireReport:
 def expire(
     environment: Environment, *, now: datetime, dry_run: bool = False, progress: Progress = _SILENT
 ) -> ExpireReport:
-    """Delete the environment's expired restore points, media, exports and orphaned remnants, or only tell which.
+    """Delete the environment's expired restore points, media, exports, evidence and remnants, or only tell which.
 
     ``now`` must be aware. Needs the key that checks manifests: without it nothing can be called
     verified, and so nothing may be deleted.
@@ -90,12 +85,13 @@ def expire(
             deletions.append(Deletion(str(entry.id), reason, _size(entry), is_remnant=True))
     gone = {deletion.id for deletion in deletions}
     kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
-    media = expire_media(environment, _left(entries, gone), now=now, dry_run=dry_run, locks=locks)
+    left = _left(entries, gone)
+    media = expire_media(environment, left, now=now, dry_run=dry_run, locks=locks)
     exports = expire_exports(environment, max(committed, default=None), now=now, dry_run=dry_run, locks=locks)
-    progress.end(
-        f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{media.summary}{exports.summary}"
-    )
-    return ExpireReport(now, dry_run, kept, tuple(deletions), media, exports)
+    evidence = expire_evidence(environment, left.committed, now=now, dry_run=dry_run, locks=locks)
+    others = "".join(each.summary for each in (media, exports, evidence))
+    progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{others}")
+    return ExpireReport(now, dry_run, kept, tuple(deletions), media, exports, evidence)
 
 
 def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:

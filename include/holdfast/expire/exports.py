@@ -8,6 +8,7 @@ from datetime import datetime
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
+from holdfast.expire.deletion import Deletion
 from holdfast.expire.locks import Locks
 from holdfast.retention import Decision, Point
 from holdfast.retention.exports import decide_exports
@@ -17,21 +18,11 @@ from holdfast.values.ids import RestorePointId
 
 
 @dataclass(frozen=True, slots=True)
-class ExportDeletion:
-    """One export, or the remnant of one, that was (or in a dry run would be) deleted."""
-
-    id: str
-    reason: str
-    bytes: int
-    is_remnant: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ExportsReport:
     """What expire did with exports; ``kept`` carries the reason for every one that stays."""
 
     kept: tuple[Decision, ...] = ()
-    deleted: tuple[ExportDeletion, ...] = ()
+    deleted: tuple[Deletion, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
@@ -61,14 +52,14 @@ def expire_exports(
     section = environment.policy.compliance_export
     points = [_point(environment, entry) for entry in committed.values()]
     kept: list[Decision] = []
-    deleted: list[ExportDeletion] = []
+    deleted: list[Deletion] = []
     for decision in decide_exports(points, section.keep if section is not None else None, now):
         entry = committed[decision.id]
         locked = None if decision.keep else locks.reason(_keys(environment, entry))
         if decision.keep or locked is not None:
             kept.append(decision if locked is None else Decision(decision.id, True, locked))
         elif dry_run or _delete(environment, entry):
-            deleted.append(ExportDeletion(str(entry.id), decision.reason, _size(entry), is_remnant=False))
+            deleted.append(Deletion(str(entry.id), decision.reason, _size(entry), is_remnant=False))
     grace = environment.policy.orphan_grace
     for entry in entries:
         written_at = [stored.modified_at for stored in entry.objects.values()]
@@ -77,7 +68,7 @@ def expire_exports(
         ):
             continue
         if locks.reason(_keys(environment, entry)) is None and (dry_run or _delete(environment, entry)):
-            deleted.append(ExportDeletion(str(entry.id), f"unfinished, older than {grace}", _size(entry), True))
+            deleted.append(Deletion(str(entry.id), f"unfinished, older than {grace}", _size(entry), True))
     return ExportsReport(tuple(kept), tuple(deleted))
 
 
@@ -86,10 +77,10 @@ def _point(environment: Environment, entry: Entry) -> Point:
     try:
         manifest = environment.export_catalog.manifest(entry.id, environment.verifier())
     except PermanentError:
-        return Point(entry.id, entry.id.opened_at, is_held=False, is_trusted=False, is_verified=False)
+        return Point(entry.id, entry.id.opened_at, is_held=False, is_trusted=False, is_whole=False)
     is_whole = not entry.missing(manifest)
     stored_at = entry.objects[keys.MANIFEST].modified_at
-    return Point(entry.id, manifest.snapshot_at, False, is_trusted=True, is_verified=is_whole, stored_at=stored_at)
+    return Point(entry.id, manifest.snapshot_at, False, is_trusted=True, is_whole=is_whole, stored_at=stored_at)
 
 
 def _delete(environment: Environment, entry: Entry) -> bool:

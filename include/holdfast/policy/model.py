@@ -306,10 +306,15 @@ class ApprovalRules(Part):
 
 
 class Access(Part):
-    """Which roles may do what with this environment in the web UI and API; Admin may do everything."""
+    """Which roles may do what with this environment in the web UI and API; Admin may do everything.
+
+    ``approve``: who may answer where a run waits for somebody's approval. The role must hold that right at all, which
+    is the file of roles' to say. Whoever may do anything may read as well.
+    """
 
     backup: tuple[RoleName, ...] = ("DevOps", "DBA")
     restore: tuple[RoleName, ...] = ("DevOps", "DBA")
+    approve: tuple[RoleName, ...] = ("DevOps", "DBA", "TeamLead")
     delete: tuple[RoleName, ...] = ("DevOps",)
     read: tuple[RoleName, ...] = ("TeamLead", "Developer", "Viewer")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
 
 from holdfast.errors import DatabaseError, UsageError
+from holdfast.postgres.conninfo import Target
 from holdfast.postgres.lock_wait import waiting_for_locks
 from holdfast.postgres.session import Session, translate
-from holdfast.postgres.snapshot import ExportedSnapshot
 
 _FIELD = "media_references"
 _HINT = "Correct media_references in the policy: one SELECT of one column, which can only read."
@@ -24,16 +25,29 @@ _NORMALIZED_CHARACTERS = 16384
 _QUERYS_FAULT = ("42", "25006", "0A", "22")
 
 
-def check_references(snapshot: ExportedSnapshot, query: str) -> None:
+class Asked(Protocol):
+    """Where the query is run: each session reads one state of the database, and can do nothing else."""
+
+    @property
+    def target(self) -> Target:
+        """The database that the sessions are of."""
+        ...
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A new session, in a transaction that cannot write."""
+        ...
+
+
+def check_references(snapshot: Asked, query: str) -> None:
     """Raise DatabaseError (in PostgreSQL's words) or UsageError unless the query can be run and has one column."""
     with _asking(snapshot) as session, session.cursor(name="columns") as cursor:
-        cursor.execute(sql.SQL("SELECT * FROM ({}\n) AS asked LIMIT 0").format(_raw(query)))
+        cursor.execute(sql.SQL("SELECT * FROM ({}\n) AS asked LIMIT 0").format(raw(query)))
         found = len(cursor.description or ())
     if found != 1:
         raise UsageError(f"{_FIELD}: the query yields {found} columns instead of one", hint=_HINT)
 
 
-def referenced_paths(snapshot: ExportedSnapshot, query: str, source: str) -> Generator[str, None, None]:
+def referenced_paths(snapshot: Asked, query: str, source: str) -> Generator[str, None, None]:
     """The paths below ``source`` (the media's URL) that the query yields in the snapshot, sorted and each once.
 
     NULL and empty ones are left out; the server sorts, by their bytes in UTF-8. What is longer than
@@ -41,13 +55,13 @@ def referenced_paths(snapshot: ExportedSnapshot, query: str, source: str) -> Gen
     """
     with _asking(snapshot) as session, session.cursor(name="paths") as cursor:
         cursor.itersize = _FETCHED_ROWS
-        cursor.execute(_normalized(query, source))
+        cursor.execute(_paths(query, source))
         for (path,) in cursor:
             yield path
 
 
 @contextmanager
-def _asking(snapshot: ExportedSnapshot) -> Iterator[Session]:
+def _asking(snapshot: Asked) -> Iterator[Session]:
     """A session whose names are looked up as for the application; PostgreSQL's no to the query is the policy's fault.
 
     Server-side cursors speak the extended protocol, in which a second statement behind a semicolon is refused.
@@ -63,17 +77,20 @@ def _asking(snapshot: ExportedSnapshot) -> Iterator[Session]:
         raise found from error
 
 
-def _normalized(query: str, source: str) -> sql.Composed:
-    """Paths as a media snapshot has them: relative to the source, however the application stores them."""
+def normalized(column: sql.Composable, source: str) -> sql.Composed:
+    """SQL for a column's path as a media snapshot has it: relative to the source, however the application stores it.
+
+    What is longer than LONGEST_PATH_BYTES is cut, and stays longer than that.
+    """
     whole, inner = _prefixes(source)
-    text = sql.SQL('asked.path::pg_catalog.text COLLATE pg_catalog."C"')
+    text = sql.SQL('{}::pg_catalog.text COLLATE pg_catalog."C"').format(column)
     path: sql.Composable = text
     for prefix in whole:
         path = _without(path, prefix)
     path = sql.SQL("pg_catalog.regexp_replace({}, '^(\\./|/)+', '')").format(path)
     for prefix in inner:
         path = _without(path, prefix)
-    path = sql.SQL(
+    return sql.SQL(
         "pg_catalog.left(CASE WHEN pg_catalog.length({text}) > {whole} THEN {text} ELSE {path} END, {longest})"
     ).format(
         text=text,
@@ -81,10 +98,13 @@ def _normalized(query: str, source: str) -> sql.Composed:
         whole=sql.Literal(_NORMALIZED_CHARACTERS),
         longest=sql.Literal(LONGEST_PATH_BYTES + 1),
     )
+
+
+def _paths(query: str, source: str) -> sql.Composed:
     return sql.SQL(
         "SELECT found.path FROM (SELECT DISTINCT {} AS path FROM ({}\n) AS asked (path)) AS found"
         " WHERE found.path <> '' ORDER BY pg_catalog.convert_to(found.path, 'UTF8')"
-    ).format(path, _raw(query))
+    ).format(normalized(sql.SQL("asked.path"), source), raw(query))
 
 
 def _prefixes(source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -103,6 +123,6 @@ def _without(path: sql.Composable, prefix: str) -> sql.Composed:
     ).format(path=path, prefix=sql.Literal(prefix), length=sql.Literal(len(prefix)), rest=sql.Literal(len(prefix) + 1))
 
 
-def _raw(query: str) -> sql.SQL:
+def raw(query: str) -> sql.SQL:
     """The policy's text as it is, without the semicolon that people end a statement with."""
     return sql.SQL(query.strip().rstrip(";"))

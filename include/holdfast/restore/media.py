@@ -5,27 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from holdfast.environment import Environment
-from holdfast.errors import IntegrityError, RestoreError, UsageError
-from holdfast.media.entries import Entry, parse, shown
-from holdfast.media.globs import Glob
-from holdfast.media.listing import ListingSearch
+from holdfast.errors import IntegrityError, RestoreError
+from holdfast.media.entries import shown
 from holdfast.media.records import SnapshotManifest
-from holdfast.media.selection import Selection
 from holdfast.media.shard_reading import ShardReader
 from holdfast.media.side_by_side import side_by_side
-from holdfast.media.snapshot_listing import open_listing
 from holdfast.progress import Progress, Silent
 from holdfast.restore.media_files import size_standing
 from holdfast.restore.media_finish import Finish, flush
 from holdfast.restore.media_plan import Plan
-from holdfast.restore.media_planning import Planner
+from holdfast.restore.media_planning import Planner, planned
 from holdfast.restore.media_report import MediaFault, MediaRestoreReport
 from holdfast.restore.media_shards import ShardRestore
 from holdfast.restore.media_tally import Tally
@@ -39,7 +35,6 @@ _READ_ONLY = "the file system is read-only"
 _STOPS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk is full", errno.EROFS: _READ_ONLY}
 _THREADS = min(4, max(2, os.cpu_count() or 1))
 _AGAIN = "Run the same command again to go on."
-NOT_THERE = "the snapshot holds nothing of that name"
 
 
 def restore_media(
@@ -68,7 +63,7 @@ def restore_media(
     with ExitStack() as opened:
         plan, tally = opened.enter_context(closing(Plan())), Tally()
         progress.begin("plan")
-        planner = _plan(environment, manifest, globs, paths, plan, tally)
+        planner = planned(environment, manifest, globs, paths, plan, tally)
         progress.end(f"{figures.count(planner.files)} files")
         tree = opened.enter_context(closing(Tree(to)))
         restore = _Restore(environment, manifest, to, tree, plan, tally, overwrite)
@@ -85,43 +80,6 @@ def restore_media(
                 raise
             raise RestoreError(f"{restore.title}: {_STOPS[error.errno]}", hint=f"{restore.so_far} {_AGAIN}") from error
     return _report(restore, planner, finish, time.monotonic() - started)
-
-
-def _plan(
-    environment: Environment,
-    manifest: SnapshotManifest,
-    globs: Sequence[str],
-    paths: Iterable[bytes] | None,
-    plan: Plan,
-    tally: Tally,
-) -> Planner:
-    """What is to be restored; raises UsageError for a pattern that means nothing, before anything is written."""
-    patterns = [Glob.parse(text) for text in globs]
-    environment.demand_identities()
-    key = environment.keys.listing(RestorePointId.parse(manifest.id))
-    listing = open_listing(environment.store, key, manifest.listing, environment.listing_identities())
-    planner = Planner(plan, tally)
-    if paths is not None:
-        planner.add(_named(listing, paths, tally))
-        return planner
-    selection = Selection(listing, patterns)
-    planner.add(selection.entries())
-    if selection.unmet:
-        raise UsageError(
-            f"path {selection.unmet[0]!r}: media snapshot {environment.title}/{manifest.id} holds nothing of that name",
-            hint="Names are case-sensitive; * stands for a part of one name, ** for any folders.",
-        )
-    return planner
-
-
-def _named(listing: ListingSearch, paths: Iterable[bytes], tally: Tally) -> Iterator[Entry]:
-    """The entries of these paths, each once, in the listing's order so that a block of it is read but once."""
-    for path in sorted(set(paths)):
-        line = listing.line(path)
-        if line is None:
-            tally.fault(path, NOT_THERE)
-        else:
-            yield parse(line)
 
 
 @dataclass(frozen=True, slots=True)

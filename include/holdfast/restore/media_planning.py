@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from holdfast.errors import IntegrityError
-from holdfast.media.entries import Entry
+from holdfast.environment import Environment
+from holdfast.errors import IntegrityError, UsageError
+from holdfast.media.entries import Entry, parse
+from holdfast.media.globs import Glob
+from holdfast.media.listing import ListingSearch
+from holdfast.media.records import SnapshotManifest
+from holdfast.media.selection import Selection
+from holdfast.media.snapshot_listing import open_listing
 from holdfast.restore.media_files import Marks
 from holdfast.restore.media_plan import Plan
 from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, demand_plain
+from holdfast.values.ids import RestorePointId
 
 _BOTH = "it is the key of a file and of a folder at once, and a directory can have but one of them"
+_NOT_THERE = "the snapshot holds nothing of that name"
 
 
 class Planner:
@@ -70,3 +78,40 @@ class Planner:
         self.files += 1
         self.unstable += entry.is_unstable
         self._plan.add_file(entry, entry.content, entry.content.stored_bytes(entry.size))
+
+
+def planned(
+    environment: Environment,
+    manifest: SnapshotManifest,
+    globs: Sequence[str],
+    paths: Iterable[bytes] | None,
+    plan: Plan,
+    tally: Tally,
+) -> Planner:
+    """What is to be restored; raises UsageError for a pattern that means nothing, before anything is written."""
+    patterns = [Glob.parse(text) for text in globs]
+    environment.demand_identities()
+    key = environment.keys.listing(RestorePointId.parse(manifest.id))
+    listing = open_listing(environment.store, key, manifest.listing, environment.listing_identities())
+    planner = Planner(plan, tally)
+    if paths is not None:
+        planner.add(_named(listing, paths, tally))
+        return planner
+    selection = Selection(listing, patterns)
+    planner.add(selection.entries())
+    if selection.unmet:
+        raise UsageError(
+            f"path {selection.unmet[0]!r}: media snapshot {environment.title}/{manifest.id} holds nothing of that name",
+            hint="Names are case-sensitive; * stands for a part of one name, ** for any folders.",
+        )
+    return planner
+
+
+def _named(listing: ListingSearch, paths: Iterable[bytes], tally: Tally) -> Iterator[Entry]:
+    """The entries of these paths, each once, in the listing's order so that a block of it is read but once."""
+    for path in sorted(set(paths)):
+        line = listing.line(path)
+        if line is None:
+            tally.fault(path, _NOT_THERE)
+        else:
+            yield parse(line)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from holdfast.media.entries import shown
 
+CANNOT_WRITE = "it cannot be written: "
+"""How the reason begins where the target, not the store, is to blame."""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaFault:
@@ -13,6 +16,11 @@ class MediaFault:
 
     path: bytes
     reason: str
+
+    @property
+    def is_of_target(self) -> bool:
+        """Whether the folder that it was to be restored into is to blame, and nothing that is stored."""
+        return self.reason.startswith(CANNOT_WRITE)
 
     def as_json(self) -> dict[str, str]:
         """The fault as an object of plain values."""

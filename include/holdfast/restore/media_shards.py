@@ -13,6 +13,7 @@ from holdfast.media.shard_reading import ShardReader, ranges_worth
 from holdfast.media.sparse import ContentHash, Placement, demand_sound
 from holdfast.restore.media_files import NewFile, found, same_standing, why_taken, write_all
 from holdfast.restore.media_plan import FileTask, Plan
+from holdfast.restore.media_report import CANNOT_WRITE
 from holdfast.restore.media_tally import Tally
 from holdfast.restore.media_tree import Refused, Walker, reason_of
 from holdfast.storage.writeback import EarlyWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from holdfast.retention.rules import Decision, Point, newest_verified
+from holdfast.retention.rules import Decision, Point, newest_whole
 from holdfast.values.duration import Duration
 from holdfast.values.ids import RestorePointId
 
@@ -18,7 +18,7 @@ def decide_exports(exports: Iterable[Point], keep: Duration | None, now: datetim
     and their holds have no say: an export stands by itself.
     """
     ordered = sorted(exports, key=lambda export: export.id)
-    newest = newest_verified(ordered)
+    newest = newest_whole(ordered)
     return [_decide_one(export, keep, now, newest) for export in ordered]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,18 +16,21 @@ class Point:
 
     ``snapshot_at``: the database server's time at its snapshot; the id's own time is the backup host's, whose
     clock may have been wrong. ``is_trusted``: its signature fits and it
-    belongs where it lies. ``is_verified``: it was read back whole before it was signed, and all its
-    artifacts still stand in the store. ``stored_at``: when the store received its manifest, by the store's clock.
-    ``is_media_whole``: so does all that its paired media snapshot needs, where it has one.
+    belongs where it lies. ``is_whole``: it was read back before it was signed, and all its artifacts still stand in
+    the store. ``stored_at``: when the store received its manifest, by the store's clock. ``is_media_whole``: so does
+    all that its paired media snapshot needs, where it has one. ``is_restored``: its newest restore check passed;
+    ``has_failed``: that one did not pass.
     """
 
     id: RestorePointId
     snapshot_at: datetime
     is_held: bool
     is_trusted: bool
-    is_verified: bool
+    is_whole: bool
     stored_at: datetime | None = None
     is_media_whole: bool = True
+    is_restored: bool = False
+    has_failed: bool = False
 
     @property
     def taken_at(self) -> datetime:
@@ -52,20 +55,46 @@ class Decision:
 def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime) -> list[Decision]:
     """One decision for every point, oldest first.
 
-    ``keep`` maps each tier to its span; ``now`` is aware. Whatever ``now`` says, these stay: what is
-    held, the newest verified point of the environment, the newest whose own artifacts stand though its
-    media do not, what cannot be trusted (deleting it would destroy evidence), and every point of a tier
-    without a rule.
+    ``keep`` maps each tier to its span; ``now`` is aware. Whatever ``now`` says, these stay: what is held, the
+    newest verified point of the environment, the newest that is whole, the newest whole one that no restore check
+    speaks against, the newest whose own artifacts stand though its media do not, what cannot be trusted (deleting it
+    would destroy evidence), and every point of a tier without a rule.
     """
     ordered = sorted(points, key=lambda point: point.id)
-    newest = newest_verified(ordered)
-    newest_alone = _newest(point for point in ordered if point.is_verified and point.is_trusted)
-    return [_decide_one(point, keep, now, newest, newest_alone) for point in ordered]
+    protected = _protected(ordered)
+    has_whole = bool(newest_whole(ordered))
+    return [_decide_one(point, keep, now, protected, has_whole) for point in ordered]
 
 
 def newest_verified(points: Iterable[Point]) -> set[RestorePointId]:
+    """The newest of those that are whole, media included, and were restored, by any of their clocks."""
+    return _newest(point for point in points if _stands(point) and point.is_restored)
+
+
+def newest_whole(points: Iterable[Point]) -> set[RestorePointId]:
     """The newest of those that are trusted and whole, media included, by any of their clocks; empty without any."""
-    return _newest(point for point in points if point.is_verified and point.is_trusted and point.is_media_whole)
+    return _newest(point for point in points if _stands(point))
+
+
+def newest_undoubted(points: Iterable[Point]) -> set[RestorePointId]:
+    """The newest of the whole ones that no restore check speaks against, by any of their clocks."""
+    return _newest(point for point in points if _stands(point) and not point.has_failed)
+
+
+def _stands(point: Point) -> bool:
+    return point.is_whole and point.is_trusted and point.is_media_whole
+
+
+def _protected(points: Sequence[Point]) -> dict[RestorePointId, str]:
+    """What stays whatever the clock says, with the strongest reason of each."""
+    newest = "newest restore point of the environment"
+    failed = {point.id for point in points if point.has_failed}
+    alone = _newest(point for point in points if point.is_whole and point.is_trusted)
+    found = dict.fromkeys(alone, f"{newest}, but its media are not whole")
+    found |= dict.fromkeys(newest_undoubted(points), "newest whole restore point without a failed restore check")
+    for id in newest_whole(points):
+        found[id] = f"{newest}, but its restore check failed" if id in failed else f"{newest}, not restored yet"
+    return found | dict.fromkeys(newest_verified(points), "newest verified restore point of the environment")
 
 
 def _newest(points: Iterable[Point]) -> set[RestorePointId]:
@@ -83,22 +112,20 @@ def _decide_one(
     point: Point,
     keep: Mapping[str, Duration],
     now: datetime,
-    newest: set[RestorePointId],
-    newest_alone: set[RestorePointId],
+    protected: Mapping[RestorePointId, str],
+    has_whole: bool,
 ) -> Decision:
     span = keep.get(point.id.tier)
     if point.is_held:
         return Decision(point.id, True, "held")
-    if point.id in newest:
-        return Decision(point.id, True, "newest verified restore point of the environment")
-    if point.id in newest_alone:
-        return Decision(point.id, True, "newest restore point of the environment, but its media are not whole")
+    if point.id in protected:
+        return Decision(point.id, True, protected[point.id])
     if not point.is_trusted:
         return Decision(point.id, True, "its signature or place is wrong: left for a person to look at")
     if span is None:
         return Decision(point.id, True, f"tier {point.id.tier} has no retention in the policy")
-    if not newest:
-        return Decision(point.id, True, "no verified restore point is left: nothing is deleted")
+    if not has_whole:
+        return Decision(point.id, True, "no whole restore point is left: nothing is deleted")
     if point.taken_at >= span.before(now):
         return Decision(point.id, True, f"within {span} of tier {point.id.tier}")
     return Decision(point.id, False, f"older than {span} of tier {point.id.tier}")

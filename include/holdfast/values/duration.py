@@ -12,6 +12,7 @@ from holdfast.errors import UsageError
 PATTERN = r"^[1-9][0-9]{0,5}(s|m|h|d|w|mo|y)$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MONTHS = {"mo": 1, "y": 12}
+_MONTH_SECONDS = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,18 @@ class Duration:
             return _months_before(moment, self.months) if self.months else moment - timedelta(seconds=self.seconds)
         except (OverflowError, ValueError):
             return datetime.min.replace(tzinfo=moment.tzinfo)
+
+    def after(self, moment: datetime) -> datetime:
+        """The moment that lies this span later; a month's missing day becomes its last one."""
+        try:
+            return _months_before(moment, -self.months) if self.months else moment + timedelta(seconds=self.seconds)
+        except (OverflowError, ValueError):
+            return datetime.max.replace(tzinfo=moment.tzinfo)
+
+    @property
+    def as_seconds(self) -> int:
+        """How long it is where no date is given: a month counts as thirty days."""
+        return self.seconds or self.months * _MONTH_SECONDS
 
     def __str__(self) -> str:
         return self.text

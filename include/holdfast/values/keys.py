@@ -140,18 +140,26 @@ class EnvironmentKeys:
         """Prefix of the evidence of all drills and restore checks, with its closing slash."""
         return f"{self.root}evidence/"
 
+    def evidence_of(self, drill: RestorePointId) -> str:
+        """Prefix of what one drill leaves, with its closing slash."""
+        return f"{self.evidence}{drill}/"
+
     def evidence_object(self, drill: RestorePointId, name: str) -> str:
         """One object of a drill's evidence: ``evidence.json``, ``report.html``, a signature, a step's draft."""
-        return f"{self.evidence}{drill}/{_plain(name)}"
+        return self.evidence_of(drill) + _plain(name)
 
     @property
     def approvals(self) -> str:
         """Prefix of what was asked and answered at approval gates, with its closing slash."""
         return f"{self.root}approvals/"
 
+    def approvals_of(self, subject: RestorePointId) -> str:
+        """Prefix of what was asked and answered about ``subject``, such as a drill, with its closing slash."""
+        return f"{self.approvals}{subject}/"
+
     def approval(self, subject: RestorePointId, name: str) -> str:
-        """One request or answer about ``subject``, such as a drill, or a signature."""
-        return f"{self.approvals}{subject}/{_plain(name)}"
+        """One request or answer about ``subject``, or a signature."""
+        return self.approvals_of(subject) + _plain(name)
 
     def split_restore_point(self, key: str) -> tuple[str, str] | None:
         """(folder, object name) of a key below the restore points, the folder being an id's text; else None."""

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.state import State
 
 DATABASE = ROLE = "airflow"
@@ -31,13 +31,18 @@ def airflow_environment(
     )
 
 
+def our_programs(state: State) -> tuple[str, ...]:
+    """The folders of our own programs, and of those that the demo's drill needs, for the front of a PATH."""
+    return str(Path(sys.executable).parent), str(state.tools / "bin")
+
+
 def _is_kept(name: str) -> bool:
     return name.startswith(_KEPT_PREFIX) or not (name.startswith(_DROPPED_PREFIXES) or name in _DROPPED)
 
 
 def _surroundings(project: Path, state: State, caller: Mapping[str, str]) -> dict[str, str]:
     return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([*our_programs(state), caller.get("PATH", os.defpath)]),
         "PYTHONPATH": str(project / "include"),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
@@ -57,6 +62,8 @@ def _with_loopback(hosts: str) -> str:
 def _settings(project: Path, state: State, secrets: Secrets, database_url: str, ui_port: int) -> dict[str, str]:
     return {
         "CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        # Airflow would give its stock roles back, at each start, what deploy/roles.yaml does not give them.
+        "FAB__UPDATE_FAB_PERMS": "False",
         "CORE__DAGS_FOLDER": str(project / "dags"),
         "CORE__PLUGINS_FOLDER": str(project / "plugins"),
         "CORE__EXECUTOR": "LocalExecutor",

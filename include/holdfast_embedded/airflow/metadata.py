@@ -1,4 +1,4 @@
-"""Airflow's metadata database: made, migrated and given its administrator, when that was not done yet."""
+"""Airflow's metadata database: made, migrated and given its roles and users, when that was not done yet."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from holdfast_embedded.airflow.environment import ADMIN, DATABASE, ROLE
-from holdfast_embedded.airflow.prepare import PASSWORD_VARIABLE
+from holdfast.recovery.cluster import Cluster
+from holdfast_embedded.airflow.environment import DATABASE, ROLE
+from holdfast_embedded.airflow.logins import VARIABLE, as_variable, embedded_logins
 from holdfast_embedded.databases import database_mark, ensure_database, ensure_role, mark_database
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.server import Server
 from holdfast_embedded.terminal import tell
 
@@ -25,21 +25,23 @@ def make_metadata(
     """Bring the database to the installed version of Airflow; raises PermanentError where that fails."""
     ensure_role(cluster, ROLE, secrets.airflow_database_password)
     ensure_database(cluster, DATABASE, owner=ROLE)
-    mark = _mark(secrets)
+    roles = project / "deploy" / "roles.yaml"
+    logins = as_variable(embedded_logins(secrets))
+    mark = _mark(roles.read_text(encoding="utf-8"), logins)
     if database_mark(cluster, DATABASE) == mark:
         return
     tell("preparing Airflow's metadata database")
     Server(
         "the preparation of airflow's database",
-        (sys.executable, "-m", "holdfast_embedded.airflow.prepare", ADMIN),
-        env={**environment, PASSWORD_VARIABLE: secrets.admin_password},
+        (sys.executable, "-m", "holdfast_embedded.airflow.prepare", str(roles)),
+        env={**environment, VARIABLE: logins},
         cwd=project,
         log=logs / "airflow-database.log",
     ).wait()
     mark_database(cluster, DATABASE, mark)
 
 
-def _mark(secrets: Secrets) -> str:
-    """Names all that the preparation depends on, the password without telling it."""
+def _mark(roles: str, logins: str) -> str:
+    """Names all that the preparation depends on, passwords without telling them."""
     versions = " ".join(f"{package} {metadata.version(package)}" for package in _PACKAGES)
-    return f"{versions}, login {hashlib.sha256(secrets.admin_password.encode()).hexdigest()[:12]}"
+    return f"{versions}, roles and logins {hashlib.sha256(f'{roles}{logins}'.encode()).hexdigest()[:16]}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.demo.databases import BACKUP_ROLE, DEMO_DATABASES
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
 from holdfast_embedded.seaweedfs import SeaweedFS
 
 STORE_CONN_IDS = ("coursepedia_backup_store", "campustrack_backup_store")

@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import psycopg
 
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.databases import ensure_database, ensure_role
 from holdfast_embedded.generated import Secrets
-from holdfast_embedded.postgres import Cluster
 
 BACKUP_ROLE = "holdfast_backup"
 
@@ -30,7 +30,11 @@ class DemoDatabase:
 
 
 DEMO_DATABASES = (
-    DemoDatabase("coursepedia_production_db", "coursepedia_production", ("coursepedia.sql", "coursepedia_media.sql")),
+    DemoDatabase(
+        "coursepedia_production_db",
+        "coursepedia_production",
+        ("coursepedia.sql", "coursepedia_media.sql", "coursepedia_app.sql"),
+    ),
     DemoDatabase("campustrack_production_db", "college_attendance", ("campustrack.sql",), students=240),
     DemoDatabase("campustrack_staging_db", "college_attendance_staging", ("campustrack.sql",), students=60),
     DemoDatabase("campustrack_development_db", "college_attendance_development", ("campustrack.sql",), students=24),

@@ -1,10 +1,13 @@
-"""Small real files: a PNG of squares and a PDF of one line, the same bytes for the same text."""
+"""Small real files: a PNG of squares, a QR code and a PDF of one line, the same bytes for the same text."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import zlib
+
+import segno
 
 _SQUARES = 16
 _SQUARE_PX = 6
@@ -26,6 +29,13 @@ def png(text: str) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def qr(text: str) -> bytes:
+    """A picture of a QR code that says the text."""
+    picture = io.BytesIO()
+    segno.make_qr(text, error="m").save(picture, kind="png", scale=4)
+    return picture.getvalue()
 
 
 def pdf(text: str) -> bytes:

@@ -1,5 +1,16 @@
 """Operators: each assigns in ``__init__`` and calls one function of the engine in ``execute``."""
 
+from holdfast_airflow.operators.drill_evidence import CloseDrillOperator, EvidenceOperator, RemoveRecoveryOperator
+from holdfast_airflow.operators.drill_open import OpenDrillOperator
+from holdfast_airflow.operators.drill_steps import (
+    CheckDatabaseOperator,
+    QueriesOperator,
+    RecoveryEnvironmentOperator,
+    RecoverySettingsOperator,
+    RestoreDatabaseOperator,
+    RestoreMediaOperator,
+    RunCommandOperator,
+)
 from holdfast_airflow.operators.dump import DumpOperator
 from holdfast_airflow.operators.expire import ExpireOperator
 from holdfast_airflow.operators.inventory import InventoryOperator
@@ -15,17 +26,28 @@ from holdfast_airflow.operators.store_guard import StoreGuardOperator
 from holdfast_airflow.operators.verify_list import VerifyListOperator
 
 __all__ = [
+    "CheckDatabaseOperator",
+    "CloseDrillOperator",
     "DumpOperator",
+    "EvidenceOperator",
     "ExpireOperator",
     "InventoryOperator",
     "ManifestOperator",
     "MediaCheckOperator",
     "MediaSnapshotOperator",
     "MediaSyncOperator",
+    "OpenDrillOperator",
     "OpenRestorePointOperator",
     "OpenSnapshotOperator",
     "OutcomeOperator",
+    "QueriesOperator",
+    "RecoveryEnvironmentOperator",
+    "RecoverySettingsOperator",
+    "RemoveRecoveryOperator",
+    "RestoreDatabaseOperator",
+    "RestoreMediaOperator",
     "RowCountsOperator",
+    "RunCommandOperator",
     "StoreGuardOperator",
     "VerifyListOperator",
 ]

@@ -43,8 +43,8 @@ class RestoreCheckSensor(StepOperator, BaseSensorOperator):
             super().execute(context)
         except AirflowSensorTimeout as error:
             raise AirflowSensorTimeout(
-                f"restore point {self.restore_point}: no restore check after {timedelta(seconds=self.timeout)}: its "
-                "record restore-check.json is not in the store (hint: did the DAG of the tier restore_check run? "
+                f"restore point {self.restore_point}: no restore check after {timedelta(seconds=self.timeout)}: no "
+                "record restore-check-….json is beside it (hint: did the DAG of the tier restore_check run? "
                 "Clear this task once it has; the restore point itself stands)"
             ) from error
 

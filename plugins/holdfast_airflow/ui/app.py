@@ -1,4 +1,4 @@
-"""The web application that the plugin mounts in Airflow's API server: one page for each DAG run."""
+"""The web application that the plugin mounts in Airflow's API server: a page for each DAG run, and drills' evidence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from airflow.api_fastapi.core_api.security import requires_access_dag, requires_
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
+from holdfast_airflow.ui.evidence import find_drill, read_report
 from holdfast_airflow.ui.run_facts import read_run
-from holdfast_airflow.ui.run_page import render
+from holdfast_airflow.ui.run_page import render, render_refusal
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -24,16 +25,28 @@ app = FastAPI(
 )
 
 
-@app.get(
-    "/runs/{dag_id}/{run_id}",
-    response_class=HTMLResponse,
-    # The page shows what the run, its tasks and their XComs show: who may not see those may not see it.
-    dependencies=[
-        Depends(requires_access_dag(method="GET", access_entity=entity))
-        for entity in (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
-    ],
-)
+# The pages show what the run, its tasks and their XComs show: who may not see those may not see them.
+_READERS = [
+    Depends(requires_access_dag(method="GET", access_entity=entity))
+    for entity in (DagAccessEntity.RUN, DagAccessEntity.TASK_INSTANCE, DagAccessEntity.XCOM)
+]
+
+
+@app.get("/runs/{dag_id}/{run_id}", response_class=HTMLResponse, dependencies=_READERS)
 def run_page(dag_id: str, run_id: str, session: SessionDep) -> HTMLResponse:
     """What one run did: its restore point, bytes, tables, rows, seconds and outcome."""
     run = read_run(session, dag_id, run_id)
     return HTMLResponse(render(run), status_code=200 if run else 404, headers=_HEADERS)
+
+
+@app.get("/runs/{dag_id}/{run_id}/evidence", response_class=HTMLResponse, dependencies=_READERS)
+def evidence_page(dag_id: str, run_id: str, session: SessionDep) -> HTMLResponse:
+    """The signed report of a drill's evidence, as it lies in the store; or why it cannot be shown here."""
+    drill = find_drill(session, dag_id, run_id)
+    session.close()  # a slow store must not hold the connection to Airflow's database
+    if drill is None:
+        return HTMLResponse(render_refusal(None), status_code=404, headers=_HEADERS)
+    report = read_report(drill)
+    if isinstance(report, str):
+        return HTMLResponse(report, headers=_HEADERS)
+    return HTMLResponse(render_refusal(report), status_code=503, headers=_HEADERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast_airflow.ui import drills
 from holdfast_airflow.ui.run_facts import RunFacts
 
 Outcome = tuple[str, str]
@@ -10,6 +11,8 @@ Outcome = tuple[str, str]
 
 def title(run: RunFacts) -> tuple[str, str | None]:
     """What the run makes, and its id once there is one."""
+    if run.is_drill:
+        return ("Restore of", run.drill.text("restore_point")) if run.drill else ("Restore not finished yet", None)
     if run.makes_restore_point:
         found = run.restore_point
         return ("Restore point", found) if found else ("No restore point opened yet", None)
@@ -21,6 +24,8 @@ def title(run: RunFacts) -> tuple[str, str | None]:
 
 def sentence(run: RunFacts) -> Outcome:
     """How the run stands."""
+    if run.is_drill:
+        return drills.sentence(run)
     if run.makes_restore_point:
         return _restore_point(run)
     return _media_check(run) if run.checks_media else _media_snapshot(run)

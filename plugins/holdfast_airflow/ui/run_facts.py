@@ -17,7 +17,9 @@ from holdfast_airflow import operators, sensors
 from holdfast_airflow.ui.loose import Loose
 
 _COMMITS = operators.ManifestOperator.__name__
+_DRILLS = operators.EvidenceOperator.__name__
 _DATABASE_STEPS = frozenset({"DumpOperator", "VerifyListOperator", _COMMITS})
+_GATES = frozenset({"DrillApprovalSensor"})
 _OURS = (*operators.__all__, *sensors.__all__)
 
 
@@ -64,6 +66,32 @@ class RunFacts:
     def checks_media(self) -> bool:
         """Whether it reads stored media back."""
         return self._step("MediaCheckOperator") is not None
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it restores a restore point for real."""
+        return self._step(_DRILLS) is not None
+
+    @property
+    def drill(self) -> Loose:
+        """What the drill's evidence says; empty before it is recorded."""
+        return self._facts(_DRILLS)
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether people are asked to agree."""
+        return self._step(*_GATES) is not None
+
+    @property
+    def approvals(self) -> tuple[Loose, ...]:
+        """What people answered at the gates, the first one first."""
+        answers = sorted((step for step in self.steps if step.operator in _GATES), key=lambda step: step.task_id)
+        return tuple(step.facts for step in answers if step.facts)
+
+    @property
+    def closing(self) -> Loose:
+        """Who has agreed to the drill, as the signed records say; empty before it is closed."""
+        return self._facts("CloseDrillOperator")
 
     @property
     def is_committed(self) -> bool:

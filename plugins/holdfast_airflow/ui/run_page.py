@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from functools import cache
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from holdfast.values import figures
 from holdfast_airflow.ui import outcome
+from holdfast_airflow.ui.evidence import Refusal
 from holdfast_airflow.ui.run_facts import RunFacts
 
 
 def render(run: RunFacts | None) -> str:
     """The page of one run; None gives the page that says there is no such run."""
     if run is None:
-        return _template().render(run=None)
+        return _template("run.html").render(run=None)
     title, id = outcome.title(run)
-    return _template().render(run=run, title=title, id=id, outcome=outcome.sentence(run), counts=_counts(run))
+    return _template("run.html").render(
+        run=run,
+        title=title,
+        id=id,
+        outcome=outcome.sentence(run),
+        counts=_counts(run),
+        # Relative, since Airflow may be served below any path.
+        evidence_page=f"{quote(run.run_id, safe='')}/evidence",
+    )
+
+
+def render_refusal(refusal: Refusal | None) -> str:
+    """The page that stands where evidence cannot be shown; None gives the one that says there is no such drill."""
+    return _template("refusal.html").render(refusal=refusal)
 
 
 def _counts(run: RunFacts) -> list[tuple[str, int | float]]:
@@ -26,9 +41,9 @@ def _counts(run: RunFacts) -> list[tuple[str, int | float]]:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("holdfast_airflow", "ui"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(size=figures.size, count=figures.count, seconds=figures.seconds)
-    return environment.get_template("run.html")
+    return environment.get_template(name)

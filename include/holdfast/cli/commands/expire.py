@@ -19,7 +19,7 @@ from holdfast.values import figures
 @click.option("--now", metavar="TIMESTAMP", help="Judge as of this moment, with a UTC offset. [default: the present]")
 @json_option
 def expire_command(policy: Path, environment: str, dry_run: bool, now: str | None, as_json: bool) -> None:
-    """Delete the restore points and media of ENV that retention lets go, and remnants of dead backups.
+    """Delete the restore points, media and evidence of ENV that retention lets go, and remnants of dead backups.
 
     What is held, the newest verified restore point, and the media that a kept restore point needs always stay.
     """
@@ -36,12 +36,16 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
         click.echo(f"{verb} {kind} {gone.id} ({figures.size(gone.bytes)}): {gone.reason}")
     for export in report.exports.deleted:
         click.echo(f"{verb} export {export.id} ({figures.size(export.bytes)}): {export.reason}")
+    for proof in report.evidence.deleted:
+        click.echo(f"{verb} evidence {proof.id} ({figures.size(proof.bytes)}): {proof.reason}")
     for decision in report.kept:
         click.echo(f"keeps {decision.id}: {decision.reason}")
     for decision in report.media.kept:
         click.echo(f"keeps media snapshot {decision.id}: {decision.reason}")
     for decision in report.exports.kept:
         click.echo(f"keeps export {decision.id}: {decision.reason}")
+    for decision in report.evidence.kept:
+        click.echo(f"keeps evidence {decision.id}: {decision.reason}")
     if report.media.shards_left is not None:
         click.echo(f"leaves all shards: {report.media.shards_left}")
     if report.media.locked:

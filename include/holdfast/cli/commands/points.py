@@ -14,16 +14,31 @@ from holdfast.values import figures
 
 if TYPE_CHECKING:
     from holdfast.catalog.listing import PointSummary
+    from holdfast.crypto.signing import Verifier
+
+_TRIED = {"passed": "restored", "failed": "RESTORE CHECK FAILED"}
 
 
 @click.command("list")
 @environment_arguments
 @json_option
 def list_command(policy: Path, environment: str, as_json: bool) -> None:
-    """List the restore points of ENV, oldest first. Signatures are checked by `holdfast verify`."""
-    from holdfast.catalog.listing import summaries
+    """List the restore points of ENV, oldest first. Their signatures are checked by `holdfast verify`.
 
-    found = summaries(opened(policy, environment).catalog)
+    Where a restore point was restored to see that it restores, it is told what came of that.
+    """
+    from holdfast.catalog.listing import summaries
+    from holdfast.errors import UsageError
+
+    place = opened(policy, environment)
+
+    def verifier() -> Verifier | None:
+        try:
+            return place.verifier()
+        except UsageError:  # without keys there is still a list, but nobody to believe
+            return None
+
+    found = summaries(place.catalog, verifier)
     if as_json:
         emit({"restore_points": [summary.as_json() for summary in found]})
         return
@@ -36,6 +51,7 @@ def list_command(policy: Path, environment: str, as_json: bool) -> None:
 def _line(summary: PointSummary) -> str:
     marks = [f"label {summary.label}"] if summary.label else []
     marks += ["media"] if summary.media_snapshot else []
+    marks += [_TRIED[summary.restore_check]] if summary.restore_check else []
     marks += ["held"] if summary.is_held else []
     marks += [f"BROKEN: {'; '.join(summary.faults)}"] if summary.faults else []
     size = figures.size(summary.bytes).rjust(10)

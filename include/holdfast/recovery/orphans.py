@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from holdfast.errors import PermanentError
 
 _PATIENCE_S = 10.0
+# PostgreSQL's fast and immediate shutdowns; every other program heeds the last.
+_ENDINGS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 30.0))
 
 
 def clear_leftovers(data: Path) -> None:
@@ -31,6 +34,28 @@ def clear_leftovers(data: Path) -> None:
         lock.unlink()
 
 
+def end_all_in(folders: Iterable[Path]) -> None:
+    """End every process that works in one of ``folders``, or on one that its command line names: initdb.
+
+    For who knows that their owner is dead. Raises PermanentError for processes that cannot be ended.
+    """
+    there = [folder for folder in folders if folder.is_dir()]
+    for number, patience_s in _ENDINGS:
+        deadline = time.monotonic() + patience_s
+        asked: set[int] = set()
+        while alive := {pid for folder in there for pid in _at_work_in(folder) | _named(folder)} - {os.getpid()}:
+            for pid in alive - asked:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            asked |= alive
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    raise PermanentError(f"processes {sorted(alive)} in {there[0]}: cannot be ended")
+
+
 def _await_orphans(data: Path) -> None:
     """Sessions of a killed postmaster notice and end by themselves, except amid a long statement."""
     deadline = time.monotonic() + _PATIENCE_S
@@ -41,6 +66,16 @@ def _await_orphans(data: Path) -> None:
                     os.kill(pid, signal.SIGQUIT)
             deadline += _PATIENCE_S
         time.sleep(0.05)
+
+
+def _named(folder: Path) -> set[int]:
+    found = set()
+    wanted = os.fsencode(folder)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (process / "cmdline").read_bytes().split(b"\0"):
+                found.add(int(process.name))
+    return found
 
 
 def _at_work_in(data: Path) -> set[int]:

@@ -1,0 +1,79 @@
+"""A whole restore check against createdb and pg_restore from a plain local file, which start and prove nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench import check_probe
+from bench.figures import Figure, Result, Target
+from bench.policy import REFERENCE_LOCAL
+from bench.running import Run, run
+from bench.series import Contender, alternate
+from bench.session import TARGET, Session
+from bench.sources import REFERENCE
+from bench.tools import Tools
+from holdfast.postgres.conninfo import Target as Server
+from holdfast.recovery.place import Place
+from holdfast.recovery.throwaway import throwaway_cluster
+
+_LIMIT, _READY_LIMIT_S = 1.25, 3.0
+_STEPS = ("recovery_environment", "restore_database", "check_database")
+
+
+def measure(session: Session) -> Result:
+    """Seconds of each, in turn: ours with its server's start, its counts, its checks and its evidence."""
+    file = session.place.files / "check.dump"
+    session.tools.dump(REFERENCE, file, "--compress=zstd:1")
+    id = session.engine.newest(REFERENCE_LOCAL)
+    recovery = session.place.root / "recovery"
+    recovery.mkdir(mode=0o711, exist_ok=True)
+    env = {**session.engine.env, "HOLDFAST_RECOVERY": str(recovery)}
+    env["PYTHONPATH"] += f":{Path(__file__).resolve().parents[2]}"
+    arguments = (str(session.place.policy), REFERENCE_LOCAL, id)
+    with _unlasting(session, recovery) as unlasting:
+        contenders = (
+            Contender("restore check", lambda: run([sys.executable, "-m", check_probe.__name__, *arguments], env)),
+            _restoring("createdb, pg_restore -j2", session.tools, file),
+            _restoring("the same, settings of the throwaway server", unlasting, file),
+        )
+        own, peer, strict = alternate(contenders, session.rounds, session.watch)
+    file.unlink()
+    return _result(own, peer, strict)
+
+
+def _restoring(name: str, tools: Tools, file: Path) -> Contender:
+    return Contender(name, lambda: tools.restore(TARGET, file), lambda: tools.drop(TARGET))
+
+
+@contextmanager
+def _unlasting(session: Session, recovery: Path) -> Iterator[Tools]:
+    """A server that runs already, with the settings of the throwaway server: nothing of it survives a crash."""
+    place = Place.of(recovery, "peer")
+    place.make()
+    place.open_up()
+    with throwaway_cluster(place, session.cluster.bin) as cluster:
+        yield Tools.of(cluster.bin, Server.parse(cluster.url()), session.place.files)
+
+
+def _result(own: Sequence[Run], peer: Sequence[Run], strict: Sequence[Run]) -> Result:
+    told: list[dict[str, Any]] = [json.loads(done.output) for done in own]
+    ours = Figure.of("restore check", "s", [done.seconds for done in own], "all of it, process start included")
+    plain = Figure.of("createdb, pg_restore -j2", "s", [done.seconds for done in peer], "into a running server")
+    fast = Figure.of("the same, settings of the throwaway server", "s", [done.seconds for done in strict])
+    ready = Figure.of("of the check: until the server was ready", "s", [each["ready"] for each in told])
+    steps = tuple(Figure.of(f"of the check: {name}", "s", [each["steps"][name] for each in told]) for name in _STEPS)
+    facts = tuple(Figure.of(f"  {name}", "s", [each["facts"][name] for each in told]) for name in told[0]["facts"])
+    rest = [done.seconds - sum(each["steps"].values()) for done, each in zip(own, told, strict=True)]
+    return Result(
+        (ours, plain, fast, ready, *steps, *facts, Figure.of("of the check: evidence, removal, start", "s", rest)),
+        (
+            Target("restore check / pg_restore -j2", ours.median / plain.median, _LIMIT),
+            Target("recovery server ready", ready.median, _READY_LIMIT_S, unit="s"),
+        ),
+        (f"against pg_restore with the settings of the throwaway server = {ours.median / fast.median:.3f}",),
+    )

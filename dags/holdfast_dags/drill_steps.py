@@ -1,0 +1,88 @@
+"""The tasks that restore a restore point for real and try it, in their order, and those that stand around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from airflow.sdk import BaseOperator, TriggerRule, chain
+
+from holdfast.drill import steps_of
+from holdfast_airflow.operators import (
+    CheckDatabaseOperator,
+    EvidenceOperator,
+    OpenDrillOperator,
+    QueriesOperator,
+    RecoveryEnvironmentOperator,
+    RecoverySettingsOperator,
+    RemoveRecoveryOperator,
+    RestoreDatabaseOperator,
+    RestoreMediaOperator,
+    RunCommandOperator,
+)
+from holdfast_dags.protected import Protected
+from holdfast_dags.tier_dag import RECOVERY_QUEUE
+
+if TYPE_CHECKING:
+    from holdfast.drill import StepName
+
+Kind = Literal["restore_drill", "restore_check"]
+# A template instead of pick.output, which would draw an edge from pick to every task that takes it.
+PICKED = "{{ ti.xcom_pull(task_ids='pick') }}"
+_STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
+    {
+        "recovery_environment": RecoveryEnvironmentOperator,
+        "restore_database": RestoreDatabaseOperator,
+        "check_database": CheckDatabaseOperator,
+        "restore_media": RestoreMediaOperator,
+        "recovery_settings": RecoverySettingsOperator,
+        "queries": QueriesOperator,
+    }
+)
+
+
+def drill_steps(protected: Protected, kind: Kind) -> BaseOperator:
+    """All from ``pick`` to ``evidence``, which is returned; the recovery environment is removed right after it.
+
+    Evidence is recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs
+    after a failure too, and its own success hides none.
+    """
+    pick = OpenDrillOperator(
+        task_id="pick", kind=kind, media="sample" if protected.policy.media else "none", **protected.operator_arguments
+    )
+    steps = [_step(protected, each) for each in steps_of(protected.policy, kind)]
+    evidence = EvidenceOperator(task_id="evidence", trigger_rule=TriggerRule.ALL_DONE, **_arguments(protected))
+    chain(pick, *steps, evidence)
+    _remove_recovery(protected, setups=[pick, steps[0]], last_use=evidence)
+    return evidence
+
+
+def commands_of(protected: Protected, kind: Kind) -> dict[str, str]:
+    """The policy's commands by the ids of the tasks that run them."""
+    drill = protected.policy.drill
+    commands = drill.commands if drill else ()
+    return {
+        step.name: commands[step.command_index]
+        for step in steps_of(protected.policy, kind)
+        if step.command_index is not None
+    }
+
+
+def _step(protected: Protected, step: StepName) -> BaseOperator:
+    if step.command_index is None:
+        return _STEPS[step.name](task_id=step.name, **_arguments(protected))
+    return RunCommandOperator(
+        task_id=step.name, task_display_name=step.title, command_index=step.command_index, **_arguments(protected)
+    )
+
+
+def _remove_recovery(protected: Protected, *, setups: Sequence[BaseOperator], last_use: BaseOperator) -> None:
+    remove = RemoveRecoveryOperator(task_id="remove_recovery", **_arguments(protected))
+    last_use >> remove
+    # Both setups: an environment that was only half made has to go, too. Data left behind is worth a red run.
+    remove.as_teardown(setups=list(setups), on_failure_fail_dagrun=True)
+
+
+def _arguments(protected: Protected) -> dict[str, str]:
+    return {"drill": PICKED, "queue": RECOVERY_QUEUE, **protected.operator_arguments}

@@ -1,0 +1,74 @@
+"""Closes a drill once everybody who was asked has agreed to exactly what the evidence says."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from holdfast.approval import demand_approval
+from holdfast.environment import Environment
+from holdfast.errors import ApprovalError
+from holdfast.evidence import approval_markdown, read_closing, read_evidence, write_closing
+from holdfast.manifest.evidence import Closing
+from holdfast.policy import EnvironmentPolicy
+from holdfast.values.ids import RestorePointId
+
+_GATES = ("approve", "approve_second")
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingFacts:
+    """Who agreed to which drill."""
+
+    id: str
+    approvers: tuple[str, ...]
+    key: str
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as an object of plain values."""
+        return {"drill": self.id, "approved_by": list(self.approvers), "closing": self.key}
+
+
+def gates_of(policy: EnvironmentPolicy) -> tuple[str, ...]:
+    """The names of the gates that a drill passes, one for each person who must agree."""
+    return _GATES[: policy.approval.needed]
+
+
+def approval_plan(environment: Environment, drill: RestorePointId) -> str:
+    """What a gate shows (Markdown), from the signed evidence alone: the approval is bound to its SHA-256."""
+    return approval_markdown(read_evidence(environment, drill))
+
+
+def close_drill(environment: Environment, drill: RestorePointId) -> ClosingFacts:
+    """Verify the approvals and store the closing; doing it again finds its own.
+
+    Raises ApprovalError where the evidence speaks of a failed drill, or where anybody has not agreed to it.
+    """
+    evidence = read_evidence(environment, drill)
+    if evidence.verdict != "passed":
+        raise ApprovalError(
+            f"drill {environment.title}/{drill}: it has failed, so there is nothing to approve",
+            hint="Mend what the evidence names, then start a new drill.",
+        )
+    closing = read_closing(environment, drill)
+    if closing is None:
+        now = environment.clock()
+        approvals = demand_approval(
+            environment,
+            drill,
+            body=approval_markdown(evidence),
+            gates=gates_of(environment.policy),
+            now=now,
+        )
+        closing = Closing(
+            id=str(drill),
+            app=environment.app,
+            environment=environment.name,
+            evidence_sha256=hashlib.sha256(evidence.encode()).hexdigest(),
+            closed_at=now,
+            approval="given",
+            approvals=approvals,
+        )
+        write_closing(environment, closing, evidence)
+    key = environment.keys.evidence_object(drill, "closing.json")
+    return ClosingFacts(str(drill), tuple(each.approver for each in closing.approvals), key)

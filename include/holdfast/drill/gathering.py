@@ -1,0 +1,202 @@
+"""Gathers what the steps of a drill left into its evidence, and says for the restore point whether it is proven."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+import holdfast
+from holdfast.catalog.restore_checks import RestoreCheck, write_restore_check
+from holdfast.drill import naming
+from holdfast.drill.naming import steps_of
+from holdfast.drill.outcome import blames_drill
+from holdfast.drill.records import DrillOpen, StepDraft, read_open, read_step, remove_drafts
+from holdfast.environment import Environment
+from holdfast.errors import HoldfastError, ObjectMissing
+from holdfast.evidence import read_evidence, write_evidence
+from holdfast.manifest.evidence import Evidence, HistoryPoint, Step, Surroundings
+from holdfast.progress import Progress, Silent
+from holdfast.restore.fetching import dump_artifact
+from holdfast.values import figures
+from holdfast.values.ids import RestorePointId
+
+_SILENT = Silent()
+_HISTORY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFacts:
+    """What came of a drill, in a few values."""
+
+    id: str
+    verdict: str
+    restore_point: str
+    restore_seconds: float | None
+    findings: tuple[str, ...]
+    key: str
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as an object of plain values."""
+        return {
+            "verdict": self.verdict,
+            "restore_point": self.restore_point,
+            "restore_seconds": self.restore_seconds,
+            "findings": list(self.findings),
+            "evidence": self.key,
+        }
+
+
+def record_evidence(environment: Environment, drill: RestorePointId, *, progress: Progress = _SILENT) -> EvidenceFacts:
+    """Store the signed evidence of a drill whose steps have ended, however they did.
+
+    A restore check also leaves its record beside the restore point, unless only the drill's own surroundings were
+    to blame: that says nothing about the backup. Doing it again finds its own work.
+    """
+    try:
+        evidence = read_evidence(environment, drill)
+    except ObjectMissing:
+        evidence = _evidence(environment, drill, read_open(environment, drill))
+    # What a killed attempt left out is made up for; what it wrote is found as it is.
+    key = write_evidence(environment, evidence)
+    if evidence.kind == "restore_check" and _is_about_the_backup(evidence):
+        write_restore_check(environment.catalog, _record(evidence), environment.signer())
+    remove_drafts(environment, drill)
+    return facts_of(evidence, key)
+
+
+def facts_of(evidence: Evidence, key: str) -> EvidenceFacts:
+    """The few values that stand for stored evidence."""
+    findings = [finding.text for finding in evidence.findings]
+    findings += [f"not run: {name}" for name in evidence.steps_not_run]
+    return EvidenceFacts(
+        id=evidence.id,
+        verdict=evidence.verdict,
+        restore_point=evidence.restore_point,
+        restore_seconds=evidence.restore_seconds,
+        findings=tuple(findings),
+        key=key,
+    )
+
+
+def _evidence(environment: Environment, drill: RestorePointId, opened: DrillOpen) -> Evidence:
+    names = [step.name for step in steps_of(environment.policy, opened.kind)]
+    drafts = [draft for name in names if (draft := read_step(environment, drill, name)) is not None]
+    taken = [draft.step for draft in drafts]
+    not_run = tuple(name for name in names if name not in {step.name for step in taken})
+    finished_at = max([opened.opened_at, *(_end(step) for step in taken)])
+    rto = environment.policy.targets.rto
+    rto_seconds = float(rto.as_seconds) if rto is not None else None
+    seconds = _restore_seconds(taken, opened) if naming.CHECK_DATABASE not in not_run else None
+    steps = (*taken, *_against_rto(opened, seconds, rto_seconds, finished_at))
+    passed = not not_run and all(step.outcome == "passed" for step in steps)
+    return Evidence(
+        id=str(drill),
+        kind=opened.kind,
+        app=environment.app,
+        environment=environment.name,
+        holdfast_version=holdfast.__version__,
+        restore_point=opened.restore_point,
+        restore_point_taken_at=opened.restore_point_taken_at,
+        manifest_sha256=opened.manifest_sha256,
+        source_version=opened.source_version,
+        requested_by=opened.requested_by,
+        reason=opened.reason,
+        origin=opened.origin,
+        media=opened.media,
+        opened_at=opened.opened_at,
+        finished_at=finished_at,
+        surroundings=_surroundings(drafts),
+        steps=steps,
+        steps_not_run=not_run,
+        tables=next((draft.tables for draft in drafts if draft.tables), ()),
+        history=_history(environment, opened),
+        restore_seconds=seconds,
+        rto_seconds=rto_seconds,
+        approval=opened.approval,
+        verdict="passed" if passed else "failed",
+    )
+
+
+def _end(step: Step) -> datetime:
+    return step.started_at + timedelta(seconds=step.seconds)
+
+
+def _restore_seconds(steps: Iterable[Step], opened: DrillOpen) -> float:
+    """What a restore by hand would take as well: the server, the database, and media where all were restored."""
+    counted = {naming.RECOVERY_ENVIRONMENT, naming.RESTORE_DATABASE}
+    if opened.media == "all":
+        counted.add(naming.RESTORE_MEDIA)
+    return round(sum(step.seconds for step in steps if step.name in counted), 3)
+
+
+def _against_rto(opened: DrillOpen, seconds: float | None, rto_seconds: float | None, at: datetime) -> tuple[Step, ...]:
+    """A drill over the objective has missed it; a restore point that took long is restorable all the same."""
+    if seconds is None or rto_seconds is None:
+        return ()
+    said = f"restored in {figures.seconds(seconds)}, the objective is {figures.seconds(rto_seconds)}"
+    is_missed = seconds > rto_seconds
+    is_finding = is_missed and opened.kind == "restore_drill"
+    partial = ("media were restored in part: their time is not counted",) if opened.media == "sample" else ()
+    return (
+        Step(
+            name=naming.RTO,
+            title=naming.TITLES[naming.RTO],
+            started_at=at,
+            seconds=0.0,
+            outcome="failed" if is_finding else "passed",
+            findings=(blames_drill(said),) if is_finding else (),
+            notes=((f"over the objective: {said}" if is_missed else said), *partial),
+        ),
+    )
+
+
+def _surroundings(drafts: Iterable[StepDraft]) -> Surroundings | None:
+    """As the first step saw them, with the confinement that a later one has proven."""
+    found = [draft.surroundings for draft in drafts if draft.surroundings is not None]
+    if not found:
+        return None
+    confinement = next((each.confinement for each in found if each.confinement is not None), None)
+    return found[0].model_copy(update={"confinement": confinement})
+
+
+def _history(environment: Environment, opened: DrillOpen) -> tuple[HistoryPoint, ...]:
+    """The restore points of the same tier up to the one that was tried, oldest first; unreadable ones are left out."""
+    point = opened.point
+    earlier = [
+        entry.id
+        for entry in environment.catalog.entries()
+        if entry.is_committed and entry.id.tier == point.tier and entry.id <= point
+    ]
+    found = []
+    verifier = environment.verifier()
+    for id in islice(reversed(earlier), _HISTORY):
+        try:
+            manifest = environment.catalog.manifest(id, verifier)
+            size_bytes = dump_artifact(manifest).bytes
+        except HoldfastError:
+            continue
+        found.append(HistoryPoint(id=str(id), bytes=size_bytes, rows=manifest.database.source.rows))
+    return tuple(reversed(found))
+
+
+def _is_about_the_backup(evidence: Evidence) -> bool:
+    """Passed, or something speaks against the backup itself, and the restore point still exists."""
+    return evidence.verdict == "passed" or any(finding.about == "backup" for finding in evidence.findings)
+
+
+def _record(evidence: Evidence) -> RestoreCheck:
+    return RestoreCheck(
+        id=evidence.restore_point,
+        app=evidence.app,
+        environment=evidence.environment,
+        check=evidence.id,
+        checked_at=evidence.finished_at,
+        passed=evidence.verdict == "passed",
+        faults=tuple(finding.text for finding in evidence.findings if finding.about == "backup")[:20],
+        restore_seconds=evidence.restore_seconds,
+        rto_seconds=evidence.rto_seconds,
+        evidence_sha256=hashlib.sha256(evidence.encode()).hexdigest(),
+    )

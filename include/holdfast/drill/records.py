@@ -1,0 +1,100 @@
+"""The drafts of a drill: how it was opened, and what each of its steps leaves in the store for the next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from holdfast.catalog.drafts import read_draft, replace_draft, write_draft
+from holdfast.environment import Environment
+from holdfast.errors import ObjectExists, UsageError
+from holdfast.manifest.evidence import Kind, Step, Surroundings, TableRows
+from holdfast.manifest.model import Record
+from holdfast.values.ids import RestorePointId
+
+OPEN = "open"
+_PREFIX = "draft-"
+Media = Literal["none", "sample", "all"]
+Approval = Literal["asked", "not asked"]
+
+
+class DrillOpen(Record):
+    """A drill that was begun: which restore point, who asked for it and why."""
+
+    id: str
+    kind: Kind
+    app: str
+    environment: str
+    restore_point: str
+    restore_point_taken_at: datetime
+    manifest_sha256: str
+    source_version: str
+    media: Media
+    reason: str | None
+    requested_by: str | None
+    origin: str
+    approval: Approval
+    opened_at: datetime
+
+    @property
+    def point(self) -> RestorePointId:
+        """The restore point that is tried."""
+        return RestorePointId.parse(self.restore_point)
+
+
+class StepDraft(Record):
+    """One step that was taken, with what only the evidence needs of it."""
+
+    drill: str
+    step: Step
+    tables: tuple[TableRows, ...] = ()
+    surroundings: Surroundings | None = None
+
+
+def write_open(environment: Environment, opened: DrillOpen) -> None:
+    """Store how the drill was opened; a second attempt of the same run finds its own."""
+    key = _key(environment, RestorePointId.parse(opened.id), OPEN)
+    try:
+        write_draft(environment.store, key, opened, environment.signer())
+    except ObjectExists:
+        read_open(environment, RestorePointId.parse(opened.id))
+
+
+def find_open(environment: Environment, drill: RestorePointId) -> DrillOpen | None:
+    """How the drill was opened; None where it was not. Raises SignatureError or IntegrityError."""
+    return read_draft(environment.store, _key(environment, drill, OPEN), DrillOpen, environment.verifier())
+
+
+def read_open(environment: Environment, drill: RestorePointId) -> DrillOpen:
+    """How the drill was opened; raises UsageError where it was not, or belongs elsewhere."""
+    opened = find_open(environment, drill)
+    place = (environment.app, environment.name, str(drill))
+    if opened is None or (opened.app, opened.environment, opened.id) != place:
+        raise UsageError(
+            f"drill {environment.title}/{drill}: nobody has opened it",
+            hint="A drill begins with its task pick, or with `holdfast drill`.",
+        )
+    return opened
+
+
+def write_step(environment: Environment, drill: RestorePointId, draft: StepDraft) -> None:
+    """Store what a step found in place of what an earlier attempt of it left."""
+    replace_draft(environment.store, _key(environment, drill, draft.step.name), draft, environment.signer())
+
+
+def read_step(environment: Environment, drill: RestorePointId, name: str) -> StepDraft | None:
+    """What a step left; None where it has not run to its end."""
+    found = read_draft(environment.store, _key(environment, drill, name), StepDraft, environment.verifier())
+    return found if found is not None and (found.drill, found.step.name) == (str(drill), name) else None
+
+
+def remove_drafts(environment: Environment, drill: RestorePointId) -> None:
+    """Let go of the drafts once the evidence stands."""
+    prefix = environment.keys.evidence_object(drill, _PREFIX)
+    for stored in list(environment.store.list(environment.keys.evidence_of(drill))):
+        if stored.key.startswith(prefix):
+            environment.store.delete(stored.key)
+
+
+def _key(environment: Environment, drill: RestorePointId, name: str) -> str:
+    return environment.keys.evidence_object(drill, f"{_PREFIX}{name}.json")

@@ -1,0 +1,126 @@
+"""The steps that restore: the recovery environment, the database, and what of it is compared with the manifest."""
+
+from __future__ import annotations
+
+import time
+
+from holdfast.drill.checks.structure import check_structure
+from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
+from holdfast.drill.scene import Scene, Work
+from holdfast.manifest.evidence import Fact, Finding
+from holdfast.postgres.binaries import major_of
+from holdfast.postgres.complaints import Kind
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.counts import compare_sequences, count_tables, differences
+from holdfast.postgres.verdict import Verdict
+from holdfast.progress import Progress
+from holdfast.recovery import prepare_recovery, remove_leftovers
+from holdfast.restore.attempt import attempt_restore
+
+_WORKERS = 2
+_SHOWN = 50
+# What the recovery server lacks, or what became of it, is no fault of the backup.
+_OF_THE_DRILL = frozenset(
+    {Kind.OUT_OF_SPACE, Kind.CONNECTION_LOST, Kind.MISSING_EXTENSION, Kind.MISSING_ROLE, Kind.PERMISSION, Kind.VERSION}
+)
+# After these, whatever else is said follows from them.
+_OVERSHADOWING = frozenset({Kind.OUT_OF_SPACE, Kind.CONNECTION_LOST})
+
+
+def make_environment(scene: Scene, progress: Progress) -> Work:
+    """Make the recovery environment, or look at the server that the policy names, and see it at work."""
+    now = scene.environment.clock()
+    gone = remove_leftovers(scene.root, now=now)
+    source = scene.manifest.database.source
+    progress.begin("recovery environment")
+    prepare_recovery(
+        scene.root,
+        scene.name,
+        source_major=major_of(source.server_version),
+        database=source.database,
+        server=_server(scene),
+        now=now,
+    )
+    recovery = scene.recovery
+    surroundings = recovery.surroundings(source.server_version)
+    progress.end(f"PostgreSQL {surroundings.server_version}")
+    notes = [f"removed what a dead run had left: {name}" for name in gone]
+    if not surroundings.is_same_major:
+        notes.append(f"restored on PostgreSQL {surroundings.server_version}, the source has {source.server_version}")
+    facts: dict[str, Fact] = {
+        "server": surroundings.server_version,
+        "thrown away afterwards": surroundings.is_throwaway,
+        "ready after seconds": round(surroundings.ready_seconds, 3),
+    }
+    return Work(Outcome(notes=tuple(notes), facts=facts), surroundings=surroundings)
+
+
+def restore_database(scene: Scene, progress: Progress) -> Work:
+    """Restore the dump; every complaint of pg_restore is classified."""
+    recovery = scene.recovery
+    recovery.reset_database()
+    recovery.ensure_roles(scene.manifest.database.source.roles)
+    attempt = attempt_restore(
+        scene.environment, scene.opened.point, to=recovery.url, spool=recovery.folder, progress=progress
+    )
+    warnings = tuple(str(finding) for finding in attempt.verdict.warnings)
+    facts: dict[str, Fact] = {
+        "tables": len(attempt.tables),
+        "jobs": attempt.jobs,
+        "fetch seconds": round(attempt.fetch_seconds, 3),
+        "restore seconds": round(attempt.restore_seconds, 3),
+    }
+    return Work(Outcome(_complaints(attempt.verdict), (*attempt.notes, *warnings[:_SHOWN]), facts))
+
+
+def check_database(scene: Scene, progress: Progress) -> Work:
+    """Count every table for equality with the manifest, then sequences, indexes and constraints."""
+    target, source = scene.recovery.target, scene.manifest.database.source
+    started = time.monotonic()
+    progress.begin("count")
+    tables = count_tables(target, source.tables, workers=_WORKERS)
+    lines = (*differences(tables), *compare_sequences(target, source.sequences))
+    counted = time.monotonic() - started
+    progress.end(f"{len(tables)} tables, {len(lines)} differences")
+    rows = sum(table.found or 0 for table in tables)
+    comparison = Outcome(
+        tuple(blames_backup(line) for line in _shortened(lines)),
+        facts={
+            "tables": len(tables),
+            "rows": rows,
+            "rows expected": source.rows,
+            "sequences": len(source.sequences),
+            "count seconds": round(counted, 3),
+        },
+    )
+    structure = check_structure(target, workers=_WORKERS, progress=progress)
+    return Work(Outcome.merged((comparison, structure)), tables=tables)
+
+
+def _server(scene: Scene) -> Target | None:
+    """The policy's own recovery server; never the server of the live database under the same address and name."""
+    server = scene.rules.server
+    if server is None:
+        return None
+    return Target.from_connection(scene.environment.connections.get(server.conn_id))
+
+
+def _complaints(verdict: Verdict) -> tuple[Finding, ...]:
+    kinds = {failure.kind for failure in verdict.failures}
+    of_the_drill = set(_OF_THE_DRILL)
+    if kinds & _OVERSHADOWING:
+        of_the_drill = set(Kind)
+    elif kinds & _OF_THE_DRILL:
+        of_the_drill.add(Kind.MISSING_OBJECT)  # it follows from the role or extension that is missing
+    found = [(failure.kind in of_the_drill, str(failure)) for failure in verdict.failures]
+    shown = found[:_SHOWN]
+    if len(found) > _SHOWN:
+        rest = found[_SHOWN:]
+        shown.append((all(is_drill for is_drill, _ in rest), f"and {len(rest)} more complaints of pg_restore"))
+    return tuple(blames_drill(text) if is_drill else blames_backup(text) for is_drill, text in shown)
+
+
+def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if len(lines) <= _SHOWN:
+        return lines
+    return (*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more differences")

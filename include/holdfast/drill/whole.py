@@ -1,0 +1,75 @@
+"""A whole drill or restore check in one process, as the CLI takes it: the same steps that the DAGs run as tasks."""
+
+from __future__ import annotations
+
+import secrets
+
+from holdfast.drill.gathering import EvidenceFacts, record_evidence
+from holdfast.drill.naming import steps_of
+from holdfast.drill.opening import open_drill
+from holdfast.drill.records import Media
+from holdfast.drill.scene import Scene
+from holdfast.drill.steps import remove_recovery, take_step
+from holdfast.environment import Environment
+from holdfast.manifest.evidence import Kind
+from holdfast.progress import Progress, Silent
+from holdfast.values.ids import RestorePointId
+
+_SILENT = Silent()
+
+
+def run_drill(
+    environment: Environment,
+    restore_point: RestorePointId | None,
+    *,
+    media: Media = "sample",
+    reason: str | None = None,
+    requested_by: str | None = None,
+    progress: Progress = _SILENT,
+) -> EvidenceFacts:
+    """Drill a restore point (default: the newest); nobody is asked for approval, and the evidence says so.
+
+    The recovery environment is removed however it ends. Raises what keeps the drill from being recorded.
+    """
+    drill = _open(environment, "restore_drill", restore_point, media, reason, requested_by)
+    return _carry_out(environment, drill, "restore_drill", progress)
+
+
+def run_restore_check(
+    environment: Environment, restore_point: RestorePointId | None, *, progress: Progress = _SILENT
+) -> EvidenceFacts:
+    """Restore and check a restore point, and leave the record beside it; raises as ``run_drill``."""
+    drill = _open(environment, "restore_check", restore_point, "sample", None, None)
+    return _carry_out(environment, drill, "restore_check", progress)
+
+
+def _open(
+    environment: Environment,
+    kind: Kind,
+    restore_point: RestorePointId | None,
+    media: Media,
+    reason: str | None,
+    requested_by: str | None,
+) -> RestorePointId:
+    return open_drill(
+        environment,
+        kind=kind,
+        opened_at=environment.clock(),
+        origin=f"holdfast/{secrets.token_hex(16)}",
+        restore_point=restore_point,
+        media=media,
+        reason=reason,
+        requested_by=requested_by,
+        approval="not asked",
+    )
+
+
+def _carry_out(environment: Environment, drill: RestorePointId, kind: Kind, progress: Progress) -> EvidenceFacts:
+    try:
+        with Scene(environment, drill) as scene:
+            for step in steps_of(environment.policy, kind):
+                if take_step(scene, step, progress).outcome == "failed":
+                    break
+    finally:
+        remove_recovery(environment, drill)
+    return record_evidence(environment, drill, progress=progress)

@@ -1,0 +1,123 @@
+"""The evidence of an environment as people and scripts list it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from holdfast.environment import Environment
+from holdfast.errors import IntegrityError, PermanentError
+from holdfast.evidence.objects import CLOSED_REPORT, CLOSING, EVIDENCE, KINDS, REPORT, key_of, signature_of
+from holdfast.evidence.records import read_closing, read_evidence
+from holdfast.manifest.evidence import Closing, Evidence
+from holdfast.storage.protocol import StoredObject
+from holdfast.values.ids import RestorePointId
+
+_READERS = 16
+# Evidence of ten thousand tables takes two; what a stranger put there must not fill the memory.
+_LARGEST_BYTES = 64 << 20
+Approval = Literal["given", "waiting", "not asked", "not reached", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceEntry:
+    """One drill or restore check; without a verdict, ``faults`` says why its evidence cannot be trusted.
+
+    ``approval``: ``not reached`` where the drill failed before anybody was asked.
+    """
+
+    id: str
+    kind: str
+    opened_at: str
+    restore_point: str | None
+    verdict: str | None
+    approval: Approval
+    approvers: tuple[str, ...]
+    restore_seconds: float | None
+    rto_seconds: float | None
+    findings: int
+    faults: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The entry as an object of plain values."""
+        return {**asdict(self), "approvers": list(self.approvers), "faults": list(self.faults)}
+
+
+def list_evidence(environment: Environment) -> list[EvidenceEntry]:
+    """Every drill and restore check that left evidence, oldest first, signatures checked.
+
+    One that is broken or forged is listed with its fault; drills that still run, and what strangers put into the
+    prefix, are not.
+    """
+    environment.verifier()
+    folders = recorded(environment).items()
+    with ThreadPoolExecutor(_READERS) as readers:
+        return list(readers.map(lambda folder: _entry(environment, *folder), folders))
+
+
+def recorded(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
+    """The drills that left evidence, oldest first, each with its objects by their name there, from one listing."""
+    return {id: objects for id, objects in _folders(environment).items() if _is_recorded(objects)}
+
+
+def _folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
+    prefix = environment.keys.evidence
+    found: dict[RestorePointId, dict[str, StoredObject]] = {}
+    for stored in environment.store.list(prefix):
+        folder, slash, name = stored.key[len(prefix) :].partition("/")
+        id = RestorePointId.recognised(folder)
+        if slash and name and id is not None and id.tier in KINDS:
+            found.setdefault(id, {})[name] = stored
+    return dict(sorted(found.items()))
+
+
+def _is_recorded(objects: dict[str, StoredObject]) -> bool:
+    """Whether evidence stands there, or ever did: drafts alone are a drill that runs, or died."""
+    written = (EVIDENCE, REPORT, CLOSING, CLOSED_REPORT)
+    return not objects.keys().isdisjoint((*written, *map(signature_of, written)))
+
+
+def demand_small(environment: Environment, id: RestorePointId, objects: dict[str, StoredObject]) -> None:
+    """Raise IntegrityError where an object is larger than any that holdfast writes."""
+    for name in (EVIDENCE, CLOSING, signature_of(EVIDENCE), signature_of(CLOSING)):
+        if name in objects and objects[name].size_bytes > _LARGEST_BYTES:
+            raise IntegrityError(f"{key_of(environment, id, name)}: {objects[name].size_bytes} bytes, no evidence is")
+
+
+def _entry(environment: Environment, id: RestorePointId, objects: dict[str, StoredObject]) -> EvidenceEntry:
+    try:
+        demand_small(environment, id, objects)
+        evidence = read_evidence(environment, id)
+    except PermanentError as error:
+        return _as_entry(id, None, None, (error.message,))
+    try:
+        return _as_entry(id, evidence, read_closing(environment, id), ())
+    except PermanentError as error:
+        return _as_entry(id, evidence, None, (error.message,))
+
+
+def _as_entry(
+    id: RestorePointId, evidence: Evidence | None, closing: Closing | None, faults: tuple[str, ...]
+) -> EvidenceEntry:
+    return EvidenceEntry(
+        id=str(id),
+        kind=id.tier,
+        opened_at=id.opened_at.isoformat(),
+        restore_point=evidence.restore_point if evidence else None,
+        verdict=evidence.verdict if evidence else None,
+        approval="unknown" if faults else _approval(evidence, closing),
+        approvers=tuple(approval.approver for approval in closing.approvals) if closing else (),
+        restore_seconds=evidence.restore_seconds if evidence else None,
+        rto_seconds=evidence.rto_seconds if evidence else None,
+        findings=len(evidence.findings) if evidence else 0,
+        faults=faults,
+    )
+
+
+def _approval(evidence: Evidence | None, closing: Closing | None) -> Approval:
+    if closing is not None:
+        return closing.approval
+    if evidence is None or evidence.approval == "not asked":
+        return "not asked"
+    return "waiting" if evidence.verdict == "passed" else "not reached"

@@ -1,0 +1,60 @@
+"""The report: one HTML page that shows a drill's evidence to people, without any script or outside request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from holdfast.evidence.objects import digest_tag
+from holdfast.evidence.page import details, overview, proof, words
+from holdfast.evidence.page.history_chart import history_section
+from holdfast.evidence.page.html import Html, joined, tag
+from holdfast.evidence.page.rows_chart import rows_section
+from holdfast.evidence.page.style import STYLE
+from holdfast.evidence.page.time_chart import time_section
+from holdfast.manifest.evidence import Closing, Evidence
+
+
+def report_html(evidence: Evidence, closing: Closing | None) -> str:
+    """The page for the evidence, with the approvals where it has been closed. The same input gives the same bytes."""
+    head = _head(evidence, closing)
+    return f"<!doctype html>\n{tag('html', head, tag('body', tag('main', _body(evidence, closing))), lang='en')}\n"
+
+
+def _head(evidence: Evidence, closing: Closing | None) -> Html:
+    title = f"{words.KIND[evidence.kind]} {evidence.app}/{evidence.environment}: {evidence.verdict}"
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_content_policy()),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        Html(digest_tag(evidence.encode(), closing.encode() if closing is not None else None)),
+        tag("title", title),
+        tag("style", Html(STYLE)),
+    )
+
+
+def _content_policy() -> str:
+    """Nothing may be loaded or run; the one style sheet is allowed by its hash, so that no other takes effect."""
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _body(evidence: Evidence, closing: Closing | None) -> Html:
+    return joined(
+        overview.heading(evidence),
+        overview.verdict(evidence, closing),
+        overview.tiles(evidence),
+        overview.findings(evidence),
+        overview.facts(evidence),
+        time_section(evidence),
+        rows_section(evidence),
+        history_section(evidence),
+        proof.approvals(evidence, closing),
+        proof.checklist_sections(evidence, closing),
+        details.surroundings(evidence),
+        details.settings(evidence),
+        details.steps(evidence),
+        proof.genuineness(evidence, closing),
+    )

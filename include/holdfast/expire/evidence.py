@@ -1,0 +1,179 @@
+"""Deletes evidence of drills and restore checks that its own rule lets go, and what dead drills left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from holdfast.environment import Environment
+from holdfast.errors import PermanentError, StoreRefused
+from holdfast.evidence import read_evidence
+from holdfast.evidence.objects import CLOSING, EVIDENCE, KINDS, signature_of
+from holdfast.expire.deletion import Deletion
+from holdfast.expire.locks import Locks
+from holdfast.retention import Decision
+from holdfast.retention.evidence import Proof, decide_evidence, newest_passed
+from holdfast.retention.orphans import is_orphan
+from holdfast.storage.protocol import StoredObject
+from holdfast.values.duration import Duration
+from holdfast.values.ids import RestorePointId
+
+type _Objects = Mapping[str, StoredObject]
+type _Folders = Mapping[RestorePointId, _Objects]
+
+# Evidence exists if and only if its first object does; without the next two nothing speaks of it any more.
+_FIRST = (EVIDENCE, signature_of(EVIDENCE), CLOSING)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceReport:
+    """What expire did with evidence; ``kept`` carries the reason for all that some rule covers and that stays."""
+
+    kept: tuple[Decision, ...] = ()
+    deleted: tuple[Deletion, ...] = ()
+
+    @property
+    def freed_bytes(self) -> int:
+        """Stored bytes of everything deleted, approvals included."""
+        return sum(deletion.bytes for deletion in self.deleted)
+
+    @property
+    def summary(self) -> str:
+        """What goes behind the other figures of the run; empty where no rule covers any evidence."""
+        return f"; evidence: {len(self.deleted)} go, {len(self.kept)} kept" if self.kept or self.deleted else ""
+
+    def as_json(self) -> dict[str, object]:
+        """The report as an object of plain values."""
+        return {
+            "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
+            "deleted": [asdict(deletion) for deletion in self.deleted],
+            "bytes_freed": self.freed_bytes,
+        }
+
+
+def expire_evidence(
+    environment: Environment, standing: Collection[RestorePointId], *, now: datetime, dry_run: bool, locks: Locks
+) -> EvidenceReport:
+    """Delete expired evidence with its approvals, and remnants of dead drills, or only tell which.
+
+    ``standing``: the restore points that still exist. Evidence of a kind whose tier has no ``keep`` stays.
+    """
+    rules = _rules(environment)
+    folders = _folders(environment)
+    proofs = _proofs(environment, {id: each for id, each in folders.items() if id.tier in rules}, rules, now)
+    kept: list[Decision] = []
+    deleted: list[Deletion] = []
+    for decision in decide_evidence(proofs, standing, rules, now):
+        gone = None if decision.keep else _Gone.of(environment, decision.id)
+        locked = None if gone is None else locks.reason(gone.keys)
+        if gone is None or locked is not None:
+            kept.append(decision if locked is None else Decision(decision.id, True, locked))
+            continue
+        deleted.append(Deletion(str(decision.id), decision.reason, gone.bytes, is_remnant=False))
+        if not dry_run:
+            gone.delete(environment)
+    for id in _remnants(environment, folders, rules, now):
+        gone = _Gone.of(environment, id)
+        if EVIDENCE in gone.names or locks.reason(gone.keys) is not None:
+            continue
+        deleted.append(
+            Deletion(str(id), f"of a drill without evidence, older than {_grace(environment)}", gone.bytes, True)
+        )
+        if not dry_run:
+            gone.delete(environment)
+    return EvidenceReport(tuple(kept), tuple(deleted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """All that belongs to one drill, looked at afresh, in the order in which it is deleted."""
+
+    names: frozenset[str]
+    keys: tuple[str, ...]
+    bytes: int
+
+    @classmethod
+    def of(cls, environment: Environment, id: RestorePointId) -> _Gone:
+        """What stands of a drill: its evidence, and what was asked and answered about it."""
+        prefix = f"{environment.keys.evidence}{id}/"
+        own = {stored.key[len(prefix) :]: stored for stored in environment.store.list(prefix)}
+        first = [own[name].key for name in _FIRST if name in own]
+        # Approvals go before the rest, so that none is ever left without a folder that leads here.
+        approvals = list(environment.store.list(environment.keys.approvals_of(id)))
+        rest = sorted(stored.key for name, stored in own.items() if name not in _FIRST)
+        size = sum(stored.size_bytes for stored in (*own.values(), *approvals))
+        return cls(frozenset(own), (*first, *sorted(stored.key for stored in approvals), *rest), size)
+
+    def delete(self, environment: Environment) -> None:
+        for key in self.keys:
+            environment.store.delete(key)
+
+
+def _rules(environment: Environment) -> dict[str, Duration]:
+    tiers = ((kind, environment.policy.tiers.get(kind)) for kind in KINDS)  # type: ignore[call-overload]
+    return {kind: tier.keep for kind, tier in tiers if tier is not None and tier.keep is not None}
+
+
+def _folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
+    """All drills and checks that left anything, each with its objects by their name there, from one listing."""
+    prefix = environment.keys.evidence
+    found: dict[RestorePointId, dict[str, StoredObject]] = {}
+    for stored in environment.store.list(prefix):
+        folder, slash, name = stored.key[len(prefix) :].partition("/")
+        id = RestorePointId.recognised(folder)
+        if slash and name and id is not None and id.tier in KINDS:
+            found.setdefault(id, {})[name] = stored
+    return found
+
+
+def _are_drafts(objects: Iterable[str]) -> bool:
+    return all(name.startswith("draft-") for name in objects)
+
+
+def _grace(environment: Environment) -> Duration:
+    return environment.policy.orphan_grace
+
+
+def _proofs(environment: Environment, folders: _Folders, rules: Mapping[str, Duration], now: datetime) -> list[Proof]:
+    """One for all evidence that stands. Read is only what is old, and as much as it takes to know the newest passed.
+
+    What was not read is taken to have passed: it stays for its age anyhow.
+    """
+    proofs = {id: Proof(id, objects[EVIDENCE].modified_at) for id, objects in folders.items() if EVIDENCE in objects}
+    due = {id for id, proof in proofs.items() if proof.taken_at < rules[id.tier].before(now)}
+    seen: set[RestorePointId] = set()
+    while due := (due | newest_passed(proofs.values())) - seen:
+        seen |= due
+        proofs |= {id: _read(environment, proofs[id]) for id in due}
+    return list(proofs.values())
+
+
+def _read(environment: Environment, proof: Proof) -> Proof:
+    try:
+        evidence = read_evidence(environment, proof.id)
+    except StoreRefused:
+        raise
+    except PermanentError:
+        return replace(proof, is_trusted=False)
+    point = RestorePointId.recognised(evidence.restore_point)
+    return replace(proof, passed=evidence.verdict == "passed", restore_point=point)
+
+
+def _remnants(
+    environment: Environment, folders: _Folders, rules: Mapping[str, Duration], now: datetime
+) -> Iterator[RestorePointId]:
+    """Drills that died before their evidence, and evidence whose deletion was cut off; a later one must stand."""
+    newest = max((id for id, objects in folders.items() if EVIDENCE in objects), default=None)
+    orphaned = partial(is_orphan, newest_committed=newest, grace=_grace(environment), now=now)
+    for id, objects in folders.items():
+        if EVIDENCE in objects or not orphaned(id, _written_at(objects.values())):
+            continue
+        # Where only the evidence itself is gone, somebody may have taken it away to hide something.
+        if _are_drafts(objects) or (id.tier in rules and id.opened_at < rules[id.tier].before(now)):
+            yield id
+
+
+def _written_at(objects: Iterable[StoredObject]) -> list[datetime]:
+    return [stored.modified_at for stored in objects]

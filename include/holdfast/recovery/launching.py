@@ -1,0 +1,130 @@
+"""Start a command through the launcher: in its namespaces, as the recovery account, with everything it may see."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from holdfast.errors import DrillError
+from holdfast.manifest.model import Record
+from holdfast.process.child import Command
+from holdfast.process.listening import Tail
+from holdfast.process.supervision import Child
+from holdfast.recovery.account import Account
+
+_TAIL_BYTES = 64 << 10
+_LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")))
+
+
+class Network(Record):
+    """What the launcher saw of the network: kernel files by name, interfaces that are up, addresses with a route."""
+
+    shown: dict[str, str]
+    up: tuple[str, ...]
+    ways_out: tuple[str, ...]
+
+
+class Report(Record):
+    """The one thing that the launcher tells: it was refused something, could not run the command, or the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refused: str | None = None
+    not_run: str | None = None
+    network: Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start, and where. ``argv`` None asks for a look at the network; ``needed`` are paths it must reach."""
+
+    argv: tuple[str, ...] | None
+    namespaces: tuple[str, ...]
+    account: Account
+    cwd: Path
+    env: Mapping[str, str] = field(repr=False)
+    needed: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it ended: ``status`` None when it was ended after the time given; ``output`` is unmasked."""
+
+    status: int | None
+    seconds: float
+    output: str = field(repr=False)
+    report: Report
+
+
+def launch(what: Launch, *, timeout_s: float) -> Ended:
+    """Run it to its end or to the end of its time; when this returns, none of its processes is left."""
+    reading, writing = os.pipe()
+    listener = Tail(_TAIL_BYTES)
+    begun = time.monotonic()
+    try:
+        command = Command((*_LAUNCHER, _spec(what, writing)), what.env, pass_fds=(writing,))
+        child = Child(command, stdin=subprocess.DEVNULL, stdout=listener.mouth(), stderr=listener)
+    finally:
+        os.close(writing)
+    with os.fdopen(reading, "rb") as reports:
+        try:
+            status = child.wait(timeout_s)
+        finally:
+            child.end(grace_s=10.0)
+        said = reports.read()
+    report = Report.model_validate_json(said) if said else Report()
+    return Ended(status, time.monotonic() - begun, "".join(child.voices), report)
+
+
+def demand_reach(account: Account, needed: Sequence[Path], namespaces: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Which closed folder hides which of ``needed`` from the account; a mount namespace can show these alone.
+
+    Raises DrillError where a path is closed itself, or where there is no mount namespace.
+    """
+    if account.name is None:
+        return ()
+    hidden = []
+    for path in dict.fromkeys(needed):
+        closed = account.closed_folder(path)
+        if closed is None:
+            continue
+        if "mount" not in namespaces or not account.may_search(path):
+            raise DrillError(
+                f"the commands run as the user {account.name}, who cannot reach {path}: {closed} is closed to others",
+                hint="Move it to a folder that is open to others, such as /srv, or run as the user who owns it.",
+            )
+        hidden.append((str(closed), str(path)))
+    return tuple(hidden)
+
+
+def in_place(namespaces: Sequence[str], account: Account, needed: Sequence[Path]) -> tuple[str, ...]:
+    """What stands before a program's command line to have it started as ours, in these namespaces.
+
+    The program must become ``account`` by itself; ``needed`` are paths that it must reach then.
+    """
+    spec = {"namespaces": namespaces, "expose": demand_reach(account, needed, namespaces)}
+    return (*_LAUNCHER, json.dumps(spec))
+
+
+def _spec(what: Launch, report: int) -> str:
+    account = what.account
+    changes = account.name is not None
+    return json.dumps(
+        {
+            "namespaces": what.namespaces,
+            "uid": account.uid if changes else None,
+            "gid": account.gid if changes else None,
+            "expose": demand_reach(account, what.needed, what.namespaces),
+            "cwd": str(what.cwd),
+            "argv": what.argv,
+            "report": report,
+        }
+    )

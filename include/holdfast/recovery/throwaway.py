@@ -1,0 +1,87 @@
+"""The throwaway server of a recovery environment: reached by its socket alone, quick, and of no lasting worth."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from holdfast.errors import DrillError, HoldfastError
+from holdfast.process.child import Command, base_environment, run
+from holdfast.recovery.account import recovery_account
+from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.launching import in_place
+from holdfast.recovery.place import Place
+
+_MB = 1 << 20
+
+
+def throwaway_cluster(place: Place, programs: Path) -> Cluster:
+    """The cluster in that place, made or not; it is not started.
+
+    Where the kernel allows, its server has no network either: what restored triggers, foreign tables or
+    subscriptions would call out for must not leave the machine.
+    """
+    return Cluster(
+        place.folder,
+        programs,
+        port=None,
+        socket_dir=place.socket,
+        config=_settings(),
+        account=place.account,
+        has_checksums=False,
+        isolation=_isolation(place, programs),
+    )
+
+
+def _settings() -> dict[str, str]:
+    """Nothing has to survive a crash of the machine, and one restore has it all to itself."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    share_mb = max(64, min(1024, memory // 16 // _MB))
+    return {
+        "fsync": "off",
+        "full_page_writes": "off",
+        "synchronous_commit": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "autovacuum": "off",
+        "shared_buffers": f"{share_mb // 2}MB",
+        "maintenance_work_mem": f"{share_mb}MB",
+        "work_mem": "32MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "1h",
+        "max_connections": "60",
+        "max_locks_per_transaction": "256",
+        "jit": "off",
+        "dynamic_shared_memory_type": _shared_memory(2 * share_mb * _MB),
+        "log_min_error_statement": "panic",
+    }
+
+
+def _shared_memory(needed_bytes: int) -> str:
+    """Containers give little of /dev/shm, and an index built in parallel fails there."""
+    try:
+        found = os.statvfs("/dev/shm")  # noqa: S108 - nothing is written
+    except OSError:
+        return "mmap"
+    return "posix" if found.f_bavail * found.f_frsize >= needed_bytes else "mmap"
+
+
+def _isolation(place: Place, programs: Path) -> tuple[str, ...]:
+    """What takes the network away from the server; nothing where the kernel does not give namespaces."""
+    for namespaces in (("net", "mount"), ("net",)):
+        if _are_given(namespaces):
+            with suppress(DrillError):
+                return in_place(namespaces, place.account, (programs.parent, place.folder, place.socket))
+    return ()
+
+
+@cache
+def _are_given(namespaces: tuple[str, ...]) -> bool:
+    trial = (*in_place(namespaces, recovery_account(), ()), "true")
+    try:
+        run(Command(trial, base_environment()), timeout_s=30).require()
+    except HoldfastError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""What the page of a drill's run says first."""
+
+from __future__ import annotations
+
+from holdfast_airflow.ui.run_facts import RunFacts
+
+Outcome = tuple[str, str]
+
+
+def sentence(run: RunFacts) -> Outcome:
+    """How the drill stands; a verdict counts only where its evidence is there."""
+    verdict = run.drill.text("verdict")
+    if verdict == "failed":
+        return "bad", "The restore failed. Do not rely on this restore point before the findings below are explained."
+    if verdict == "passed":
+        return _passed(run)
+    if run.state == "failed":
+        return "bad", f"There is no evidence: {_names(run)} failed. Its log says why and what to do."
+    if run.state == "success":
+        return "bad", "There is no evidence: the run was marked a success without it."
+    return "wait", "Under way: nothing is proven before the evidence is recorded."
+
+
+def _passed(run: RunFacts) -> Outcome:
+    if run.closing:
+        people = ", ".join(run.closing.texts("approved_by")) or "nobody"
+        return "good", f"Restored, compared, and approved by {people}."
+    if run.state == "failed":
+        return "warn", f"Restored and compared, but {_names(run)} failed."
+    if not run.has_gates:
+        return "good", "Restored for real and compared: everything is as its manifest says."
+    if run.state == "success":
+        return "bad", "Restored and compared, but the run was marked a success: nobody's approval is on record."
+    return "wait", "Restored and compared. It waits for approval."
+
+
+def _names(run: RunFacts) -> str:
+    return ", ".join(run.failed) or "the run"

@@ -1,0 +1,283 @@
+"""The report and the approval gate's text: nothing that stands in evidence becomes markup, and nothing hides."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from evidence_factory import OPENED_AT, drill_id, failed_evidence, huge_evidence, make_closing, make_evidence
+from holdfast.evidence import approval_markdown, report_html
+from holdfast.evidence.checklists import checklists
+from holdfast.manifest.evidence import (
+    Closing,
+    Confinement,
+    Evidence,
+    Finding,
+    GivenApproval,
+    HistoryPoint,
+    Step,
+    Surroundings,
+    TableRows,
+)
+
+MARKDOWN = MarkdownIt("commonmark").enable("table").enable("strikethrough")
+NASTY = st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=y>',
+        "' onload='x",
+        "</style></title></svg>",
+        "&lt;b&gt;",
+        "a|b`c",
+        "\\|",
+        "`` ` ```",
+        "[x](javascript:alert(1))",
+        "![x](http://evil.example/x.png)",
+        "https://evil.example/@someone",
+        "\n\n# Approved\n\n- yes\n| a | b |\n",
+        "line\rline\u2028line",
+        "\u202egnp.exe",
+        "\x00\x1b[31m\u200b",
+        "*bold* _it_ ~~gone~~ <!-- x -->",
+        "    code",
+        "1. one",
+        "---",
+    ]
+)
+TEXT = st.lists(
+    NASTY | st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20), min_size=1, max_size=3
+).map(" ".join)
+
+
+class Structure(HTMLParser):
+    """The tags of a page with the names of their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.texts: list[str] = []
+        self.urls: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+        self.urls += [value or "" for name, value in attrs if name in ("src", "href", "action", "data", "srcset")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append((f"/{tag}", ()))
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append(("comment", ()))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        """All that a reader sees."""
+        return "\n".join(self.texts)
+
+
+def evidence_of(text: str) -> tuple[Evidence, Closing]:
+    """Failed evidence with ``text`` in every field that holds anybody's words, and a closing alike."""
+    finding = Finding(about="backup", text=text)
+    step = Step(
+        name="pnpm_check",
+        title=text,
+        started_at=OPENED_AT,
+        seconds=1.5,
+        outcome="failed",
+        findings=(finding,),
+        notes=(text,),
+        facts={"said": text, f"{text}=": 7},
+    )
+    evidence = make_evidence(
+        restore_point=text,
+        manifest_sha256=text,
+        source_version=text,
+        requested_by=text,
+        reason=text,
+        origin=text,
+        holdfast_version=text,
+        app=text,
+        environment=text,
+        surroundings=Surroundings(
+            server_version=text,
+            is_throwaway=False,
+            is_same_major=False,
+            ready_seconds=1,
+            confinement=Confinement(network="unconfined", interfaces=(text,), routes=(text,)),
+        ),
+        steps=(step, step.model_copy(update={"name": "recovery_settings"})),
+        steps_not_run=(text,),
+        tables=(TableRows(table=text, expected=2, found=1), TableRows(table=f"{text}2", expected=1, found=1)),
+        history=(HistoryPoint(id=text, bytes=1, rows=1),),
+        verdict="failed",
+    )
+    approval = GivenApproval(gate=text, approver=text, answered_at=OPENED_AT, sha256=text, comment=text)
+    return evidence, make_closing(evidence).model_copy(update={"approval": "given", "approvals": (approval,)})
+
+
+@cache
+def plain_tags() -> list[tuple[str, tuple[str, ...]]]:
+    """The tags of a page without anything nasty."""
+    return Structure(report_html(*evidence_of("x"))).tags
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(TEXT)
+def test_no_field_becomes_html(text: str) -> None:
+    """Whatever stands in any field, the page has exactly the tags that it has without."""
+    evidence, closing = evidence_of(text)
+    page = report_html(evidence, closing)
+    assert Structure(page).tags == plain_tags()
+    assert not [sign for sign in page if not (sign.isprintable() or sign == "\n")]
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(TEXT)
+def test_no_field_becomes_markdown(text: str) -> None:
+    """Whatever stands in any field, the approval text has the same blocks, cells, and no link, image or HTML."""
+    found = MARKDOWN.parse(approval_markdown(evidence_of(text)[0]))
+    plain = MARKDOWN.parse(approval_markdown(evidence_of("x")[0]))
+    assert [token.type for token in found] == [token.type for token in plain]
+    inline = {child.type for token in found for child in token.children or ()}
+    assert inline <= {"text", "text_special", "code_inline", "strong_open", "strong_close"}
+    counted = [
+        sum(child.type == "strong_open" for token in each for child in token.children or ()) for each in (found, plain)
+    ]
+    assert counted[0] == counted[1]
+
+
+def test_markdown_shows_what_stands_there() -> None:
+    """A table's name full of specials is read as it is once the Markdown is rendered."""
+    html = MARKDOWN.render(approval_markdown(failed_evidence()))
+    assert "public.&quot;User|x`&quot;: the table is missing" in html
+    assert "FAILED" in html
+
+
+def test_texts_are_the_same_for_the_same_evidence() -> None:
+    """Approvals bind to the bytes of the text, and a killed writer must draw the same page again."""
+    for evidence in (make_evidence(), failed_evidence(), huge_evidence()):
+        again = Evidence.model_validate_json(evidence.encode())
+        assert approval_markdown(again) == approval_markdown(evidence)
+        assert report_html(again, None) == report_html(evidence, None)
+    assert approval_markdown(make_evidence()) != approval_markdown(make_evidence(reason="other"))
+    assert approval_markdown(make_evidence()) != approval_markdown(make_evidence(manifest_sha256="0" * 64))
+
+
+def test_page_stands_alone() -> None:
+    """Nothing is loaded, nothing runs, and a policy in the page says so too."""
+    evidence = make_evidence()
+    page = report_html(evidence, make_closing(evidence, "dora.dba"))
+    structure = Structure(page)
+    assert structure.urls == []
+    assert not {"script", "link", "iframe", "img", "object", "a", "form"} & {tag for tag, _ in structure.tags}
+    assert not [names for _, names in structure.tags if any(name.startswith("on") or name == "style" for name in names)]
+    assert "default-src &#x27;none&#x27;" in page
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_page_shows_what_counts() -> None:
+    """Verdict, who, why, how long, how many, who agreed, and how to check it."""
+    evidence = make_evidence()
+    text = Structure(report_html(evidence, make_closing(evidence, "dora.dba", "tina.lead"))).text
+    for said in (
+        "✓ Passed",
+        "Approved by dora.dba, tina.lead",
+        evidence.restore_point,
+        "otto.oncall",
+        "Quarterly drill",
+        "387,094",
+        "240,871",
+        "0.4 % of the RTO of 1 h 00 min",
+        "none: an empty network of their own",
+        "PAYMENTS_ENABLED",
+        "12 checks, 0 problems",
+        "-sigfile evidence.sig -in evidence.json",
+        f"holdfast evidence verify POLICY production {evidence.id}",
+    ):
+        assert said in text, said
+
+
+def test_failed_page_is_loud() -> None:
+    """The verdict, each finding with whom it blames, what was not run, and the differing tables first."""
+    text = Structure(report_html(failed_evidence(), None)).text
+    assert "✗ Failed" in text
+    assert "public.payments: 11499 rows, the manifest promises 11500" in text
+    assert "11,499 of 11,500 (-1)" in text
+    assert text.index("missing, 1 expected") < text.index("public.lesson_progress")
+    assert "Not approved: the drill failed" in text
+
+
+def test_page_of_thousands_of_tables_stays_small() -> None:
+    """Twenty tables are drawn, two thousand tabulated; the rest is in the evidence."""
+    page = report_html(huge_evidence(9000), None)
+    assert len(page) < 600_000
+    assert page.count("<svg") < 40
+    assert "7,000 more" in page
+    assert len(approval_markdown(huge_evidence(9000))) < 10_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": (), "tables": (), "history": (), "surroundings": None, "restore_seconds": None, "verdict": "failed"},
+        {"rto_seconds": 0.0, "restore_seconds": 0.0},
+        {"tables": (TableRows(table="t", expected=0, found=0),), "history": (HistoryPoint(id="x", bytes=0, rows=0),)},
+        {"tables": (TableRows(table="t", expected=None, found=None), TableRows(table="u", expected=None, found=3))},
+    ],
+)
+def test_bare_evidence_is_shown(changes: dict[str, object]) -> None:
+    """Evidence that stops before it began, and figures that are all zero."""
+    evidence = make_evidence(**changes)
+    assert Structure(report_html(evidence, None)).tags
+    assert MARKDOWN.render(approval_markdown(evidence))
+
+
+def states(evidence: Evidence, closing: Closing | None, title: str) -> list[str]:
+    return [item.state for each in checklists(evidence, closing) if each.title == title for item in each.items]
+
+
+def test_checklists_follow_the_evidence() -> None:
+    """A drill that passed and was approved ticks all that belongs to a drill."""
+    evidence = make_evidence()
+    assert states(evidence, None, "Restore process") == ["done"] * 8 + ["waiting", "not part of a drill"]
+    closing = make_closing(evidence, "dora.dba")
+    assert states(evidence, closing, "Restore process") == ["done"] * 9 + ["not part of a drill"]
+    assert states(evidence, closing, "Validation of the backup") == ["done"] * 5
+    assert states(evidence, closing, "Before a deployment") == ["done"] * 4 + ["not part of a drill"]
+    people = "not part of a drill"
+    assert states(evidence, closing, "After an incident") == [people, "done", "done", "done", people, people, "done"]
+
+
+def test_checklists_of_a_failure_promise_nothing() -> None:
+    """What was not run is not done, and counts that differ have failed."""
+    expected = ["done", "done", *["not run"] * 5, "failed", "not run", "not part of a drill"]
+    assert states(failed_evidence(), None, "Restore process") == expected
+    assert states(failed_evidence(), None, "Validation of the backup")[3:] == ["failed", "not run"]
+
+
+def test_checklists_of_a_check_without_commands() -> None:
+    """What the policy does not ask for is said to be so."""
+    check = make_evidence(drill_id(kind="restore_check"), steps=make_evidence().steps[:3], media="none")
+    expected = ["done", "done", *["not asked for"] * 5, "done", "not asked for", "not part of a drill"]
+    assert states(check, None, "Restore process") == expected
+
+
+def test_digest_in_the_page_is_of_the_evidence() -> None:
+    """The page says within its signed bytes which evidence it shows."""
+    evidence = make_evidence()
+    closing = make_closing(evidence, "dora.dba")
+    found = re.search(r'name="holdfast-evidence" content="([0-9a-f ]+)"', report_html(evidence, closing))
+    assert found
+    assert found[1].split()[0] == closing.evidence_sha256
+    assert len(found[1].split()) == 2

@@ -32,7 +32,6 @@ from airflow.sdk import DAG, Param, task
 from holdfast.approval import demand_approval
 from holdfast.environment import open_environment
 from holdfast.values.ids import RestorePointId
-from holdfast_airflow import runs
 from holdfast_airflow.connections import AirflowConnections
 from holdfast_airflow.failures import reported
 from holdfast_airflow.sensors.approval import ApprovalSensor
@@ -78,7 +77,8 @@ def gated(name, gates, schedule=None):
             parsed = RestorePointId.parse(subject)
             with reported(logging.getLogger("airflow.task")):
                 given = demand_approval(
-                    environment, parsed, body=stored_plan(environment, parsed), gates=gates, now=environment.clock()
+                    environment, parsed, body=stored_plan(environment, parsed), gates=gates, now=environment.clock(),
+                    origin=f"{dag_run.dag_id}/{dag_run.run_id}",
                 )
             return [f"{each.gate}: {each.approver}" for each in given]
 

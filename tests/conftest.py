@@ -12,7 +12,16 @@ from hypothesis import settings
 # Shells start background jobs with Ctrl-C ignored, which all that is started here would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["fix_postgres", "fix_store", "fix_bucket", "fix_environment", "fix_compose", "fix_media", "fix_recovery", "fix_demo_app"]
+pytest_plugins = [
+    "fix_postgres",
+    "fix_store",
+    "fix_bucket",
+    "fix_environment",
+    "fix_compose",
+    "fix_media",
+    "fix_recovery",
+    "fix_demo_app",
+]
 
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")

@@ -43,7 +43,12 @@ STEPS = (
         3.07,
         {"tables": 10, "rows": 387094, "sequences": 9, "indexes": 31},
     ),
-    ("restore_media", "Restore media and check references", 4.65, {"files": 200, "bytes": 41234567, "missing": 0}),
+    (
+        "restore_media",
+        "Restore media and check references",
+        4.65,
+        {"media": True, "media_files": 200, "media_bytes": 41234567, "media_files_failed": 0},
+    ),
     (
         "recovery_settings",
         "Temporary recovery settings: payments and e-mail off, no network",
@@ -52,7 +57,21 @@ STEPS = (
     ),
     ("pnpm_db_reconcile", "Run pnpm db:reconcile", 2.9, {"command": "pnpm db:reconcile", "exit status": 0}),
     ("pnpm_check", "Run pnpm check", 3.4, {"command": "pnpm check", "exit status": 0}),
-    ("queries", "Verification queries and codes", 0.62, {"queries": 9, "codes": 6, "codes with a QR image": 6}),
+    (
+        "queries",
+        "Verification queries and codes",
+        0.62,
+        {
+            "queries": 3,
+            "query login": "login: passed",
+            "query totals": "payments: passed",
+            "query certificate codes": "certificates: passed",
+            "queries_passed": 3,
+            "codes_oldest": "3 of 3",
+            "codes_newest": "3 of 3",
+            "codes_pictures_read": 6,
+        },
+    ),
     ("rto", "Compare with the recovery time objective", 0.0, {}),
 )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def s3_media_site(make_site: MakeSite, seaweed: SeaweedFS, bucket: str, tmp_path
     extra = f"endpoint_url={conn.extra['endpoint_url']}&region_name={conn.extra['region_name']}"
     uri = f"aws://{conn.login}:{conn.password}@/?{extra}"
     return with_media(make_site(NO_DATABASE, store_url=f"s3://{bucket}/{tmp_path.name}", store_conn=uri))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB in memory."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -51,23 +51,24 @@ with DAG("{GATE}", schedule=None, access_control=_rights, is_paused_upon_creatio
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is logged in; asks the web server, and sees what it answers."""
+    """Somebody who is logged in, unless without a password; asks the web server, and sees what it answers."""
 
     name: str
     password: str
     url: str
 
     @cached_property
-    def _client(self) -> httpx.Client:
-        answer = httpx.post(
-            f"{self.url}/auth/token", json={"username": self.name, "password": self.password}, trust_env=False
-        )
-        headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+    def _headers(self) -> dict[str, str]:
+        if not self.password:
+            return {}
+        login = {"username": self.name, "password": self.password}
+        answer = httpx.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=60).raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
         """The answer to a request below ``/api/v2``; a path that begins with a slash is taken as it is."""
-        return self._client.request(method, path if path.startswith("/") else f"/api/v2/{path}", json=body)
+        url = self.url + (path if path.startswith("/") else f"/api/v2/{path}")
+        return httpx.request(method, url, json=body, headers=self._headers, trust_env=False, timeout=60)
 
     def may(self, method: str, path: str, body: object = None) -> bool:
         """Whether it is allowed; any answer that is neither that it was done nor that it is forbidden is an error."""
@@ -88,6 +89,11 @@ class Office:
 
     airflow: Airflow
     people: Mapping[str, Person]
+
+    @property
+    def stranger(self) -> Person:
+        """Somebody without a login."""
+        return Person("stranger", "", self.airflow.url)
 
     def who(self, method: str, path: str, body: object = None) -> set[str]:
         """The logins of those who may do it, each of whom then has done it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from airflow.sdk import DAG
 
 from holdfast_airflow import drill_form
@@ -12,7 +14,7 @@ from holdfast_dags.drill_steps import drill_steps
 from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import RECOVERY_QUEUE, tier_dag
 
-TIER = "restore_check"
+TIER: Final = "restore_check"
 _CHECKED = "{{ ti.xcom_pull(task_ids='evidence')['restore_point'] }}"
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from airflow.sdk import DAG, BaseOperator, chain
 
 from holdfast_airflow import drill_form
 from holdfast_airflow.operators import CloseDrillOperator
-from holdfast_airflow.sensors.approval import DrillApprovalSensor
+from holdfast_airflow.sensors import DrillApprovalSensor
 from holdfast_dags import runbook
 from holdfast_dags.drill_steps import PICKED, commands_of, drill_steps
 from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import tier_dag
 
-TIER = "restore_drill"
-_GATES = ("approve", "approve_second")
+TIER: Final = "restore_drill"
+_GATES: Final[tuple[tuple[str, Literal[1, 2]], ...]] = (("approve", 1), ("approve_second", 2))
 
 
 def build(protected: Protected) -> DAG:
@@ -34,5 +36,5 @@ def _gates(protected: Protected) -> list[BaseOperator]:
         DrillApprovalSensor(
             task_id=gate, subject_id=PICKED, gate=gate, position=position, **protected.operator_arguments
         )
-        for position, gate in enumerate(_GATES[: protected.policy.approval.needed], start=1)
+        for gate, position in _GATES[: protected.policy.approval.needed]
     ]

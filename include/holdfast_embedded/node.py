@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,10 +78,14 @@ class Node:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(original, draft)
         self._run(source, (*command, str(draft), *_IMPATIENT))
-        _open_to_all(draft)
         (draft / _STAMP).write_text(wanted)
-        shutil.rmtree(folder, ignore_errors=True)
+        _open_to_all(draft)
+        former = folder.with_name(folder.name + ".old")
+        shutil.rmtree(former, ignore_errors=True)
+        if folder.exists():
+            folder.rename(former)
         draft.rename(folder)
+        shutil.rmtree(former, ignore_errors=True)
 
     def _run(self, what: str, argv: tuple[str, ...]) -> None:
         path = os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
@@ -131,5 +136,5 @@ def _reason(said: str) -> str:
     for mark in ("reason:", "error (", "ERR_PNPM", "[ERROR]", "npm error "):
         for line in lines:
             if mark in line:
-                return line.removeprefix("npm error ")
+                return re.sub(r"^(npm error|\[\w+\]) |\. Will retry .*", "", line)
     return lines[-1] if lines else "it said nothing"

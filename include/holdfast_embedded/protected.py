@@ -10,6 +10,7 @@ from holdfast.errors import PolicyError
 from holdfast.policy import EnvironmentPolicy, load_policy
 
 TIER = "nightly"
+_RESTORE_CHECK = "restore_check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class ProtectedEnvironment:
     def dag_id(self) -> str:
         """The DAG that takes its nightly backup."""
         return f"{self.app}-{self.name}.{TIER}"
+
+    @property
+    def has_restore_check(self) -> bool:
+        """Does each new restore point start a restore check?"""
+        return _RESTORE_CHECK in self.policy.tiers
+
+    @property
+    def check_dag_id(self) -> str:
+        """The DAG that restores and checks it."""
+        return f"{self.app}-{self.name}.{_RESTORE_CHECK}"
 
 
 @dataclass(frozen=True, slots=True)

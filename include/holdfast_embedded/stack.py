@@ -86,7 +86,7 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         load_demo_databases(cluster, secrets)
         make_media(cluster, secrets, state.media / "coursepedia")
         make_buckets(protected, store, connections)
-        _install_app(state)
+        install_app(state)
         url = f"http://127.0.0.1:{ui_port}"
         api = AirflowApi(url, ADMIN, secrets.admin_password)
         await_healthy(api, airflow)
@@ -94,7 +94,7 @@ def started_stack(project: Path, state: State) -> Iterator[Stack]:
         yield Stack(cluster, store, tuple(airflow), api, url, shell_file, secrets, protected)
 
 
-def _install_app(state: State) -> None:
+def install_app(state: State) -> None:
     """Without it everything but the commands of a drill works: a machine without network must still come up."""
     try:
         Node(state.tools, state.logs / "node.log").install_app(state.app)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from fix_environment import MakeSite, Site
+from fix_environment import PROJECT, MakeSite, Site
 from holdfast.approval import demand_approval, digest, read_approvals, record_answer, request_approval
 from holdfast.approval.records import Answer, Decision, Request
 from holdfast.catalog import write_signed
@@ -112,25 +114,20 @@ def test_approval_of_the_same_plan_is_found(site: Site, environment: Environment
 
 
 def test_records_can_be_checked_without_holdfast(site: Site, environment: Environment) -> None:
-    """By openssl and sha256sum alone, as the page on approvals says."""
+    """By the commands of the page on approvals, which are openssl, jq and sha256sum alone."""
     ask(environment)
     answer(environment)
-    folder = approvals_folder(site)
-    for kind in ("request", "answer"):
-        verified = subprocess.run(
-            f"openssl pkeyutl -verify -rawin -pubin -inkey {site.keys}/signing.pub"
-            f" -sigfile approval.0001.{kind}.sig -in approval.0001.{kind}.json",
-            shell=True,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "Signature Verified Successfully" in verified.stdout
-    request_bytes = (folder / "approval.0001.request.json").read_bytes()
-    request, given = json.loads(request_bytes), json.loads((folder / "approval.0001.answer.json").read_bytes())
-    assert hashlib.sha256(request["body"].encode()).hexdigest() == request["sha256"] == given["sha256"]
-    assert hashlib.sha256(request_bytes).hexdigest() == given["request_sha256"]
+    (example,) = re.findall(r"```bash\n(.*?)```", (PROJECT / "docs/approval.md").read_text(), re.DOTALL)
+    example = re.sub("^cd .*", f"cd '{approvals_folder(site)}'", example)
+    example = example.replace("$HOME/holdfast-keys", str(site.keys))
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", example], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["Signature Verified Successfully"] * 2
+    sums = [line.split()[0] for line in lines[2:7]]
+    assert sums[0] == sums[1] == sums[2] == hashlib.sha256(PLAN.encode()).hexdigest()
+    request = (approvals_folder(site) / "approval.0001.request.json").read_bytes()
+    assert sums[3] == sums[4] == hashlib.sha256(request).hexdigest()
+    assert json.loads("".join(lines[7:]))["approver"] == "grace"
 
 
 def test_nothing_asked_and_nothing_answered_is_no_approval(environment: Environment) -> None:
@@ -179,6 +176,15 @@ def test_approval_lasts_for_its_span(environment: Environment) -> None:
     assert demand(environment, now=SOON + timedelta(days=1))
     with pytest.raises(ApprovalError, match="counted until"):
         demand(environment, now=SOON + timedelta(days=1, seconds=1))
+
+
+def test_approval_for_one_run_is_none_for_another(environment: Environment) -> None:
+    """Whoever acts may say in which run; the request says which one asked."""
+    asked = ask(environment)
+    answer(environment)
+    for origin, passes in ((asked.origin, True), ("shop-production.restore_drill/manual__other", False)):
+        with nullcontext() if passes else pytest.raises(ApprovalError, match=r"not for shop-.*__other"):
+            demand_approval(environment, SUBJECT, body=PLAN, gates=["approval"], now=SOON, origin=origin)
 
 
 def test_expired_request_takes_no_answer(site: Site) -> None:

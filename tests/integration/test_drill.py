@@ -12,8 +12,8 @@ from fix_postgres import execute
 from holdfast.catalog.restore_checks import read_restore_check
 from holdfast.drill import run_drill, run_restore_check
 from holdfast.evidence import read_evidence, verify_evidence
+from holdfast.recovery.cluster import Cluster
 from holdfast.values.ids import RestorePointId
-from holdfast_embedded.postgres import Cluster
 
 _DRILL = """
     drill:

@@ -21,6 +21,7 @@ from holdfast.recovery.cluster import Cluster
 
 TABLES = """
 CREATE TABLE "Lessons" (id int PRIMARY KEY, title text UNIQUE, body text);
+ALTER TABLE "Lessons" ALTER body SET STORAGE EXTERNAL;
 INSERT INTO "Lessons" SELECT i, 'lesson ' || i, repeat(md5(i::text), 3 + i % 90) FROM generate_series(1, 3000) i;
 CREATE TABLE log (at timestamptz, line text) PARTITION BY RANGE (at);
 CREATE TABLE log_2026 PARTITION OF log FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
@@ -48,9 +49,7 @@ def texts(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("server", ["pg18", "pg15"])
-def test_sound_database_passes(
-    server: str, request: pytest.FixtureRequest, make_database: Callable[..., str]
-) -> None:
+def test_sound_database_passes(server: str, request: pytest.FixtureRequest, make_database: Callable[..., str]) -> None:
     """Every table, materialized view and B-tree index is checked, those of long values too; the extension is gone."""
     url = make_database(TABLES, cluster=request.getfixturevalue(server))
     found = checked(url)
@@ -210,6 +209,12 @@ def _age_row(data: bytearray) -> None:
     struct.pack_into("<H", data, (pointer & 0x7FFF) + 20, mask & ~0x0300)
 
 
+def _lose_row(data: bytearray) -> None:
+    """Mark the first row of the first page as dead."""
+    (pointer,) = struct.unpack_from("<I", data, 24)
+    struct.pack_into("<I", data, 24, pointer | 3 << 15)
+
+
 def _garbage(data: bytearray) -> None:
     data[:4096] = os.urandom(4096)
 
@@ -233,7 +238,7 @@ def test_damaged_row_is_found(damaged: Damaged) -> None:
 def test_lost_long_value_is_found(damaged: Damaged) -> None:
     """A row says that its long value lies elsewhere, and it does not."""
     toast = rows(damaged.url, "SELECT reltoastrelid::regclass::text FROM pg_class WHERE relname = 'Lessons'")[0][0]
-    execute(damaged.url, f"SET allow_system_table_mods = on; DELETE FROM {toast} WHERE chunk_seq = 0")
+    damaged.change(damaged.file(str(toast)), _lose_row)
     assert 'table "Lessons" is damaged: toast value' in texts(checked(damaged.url))
 
 
@@ -243,6 +248,19 @@ def test_garbage_is_found(damaged: Damaged, relation: str) -> None:
     found = texts(checked(damaged.url))
     assert f"{relation} is damaged: invalid page in block 0" in found
     assert "titles" not in found
+
+
+def test_one_of_many_small_tables_is_named(damaged: Damaged) -> None:
+    """They are checked together, and told apart."""
+    execute(
+        damaged.url,
+        ";".join(f"CREATE TABLE t{number} (id int PRIMARY KEY); INSERT INTO t{number} VALUES (1), (2)"
+                 for number in range(230)) + "; CHECKPOINT",
+    )  # fmt: skip
+    damaged.change(damaged.file("t117"), _age_row)
+    found = checked(damaged.url)
+    assert len(found.findings) == 1 and "table t117 is damaged: xmin 2000000000" in texts(found)
+    assert found.facts["tables_checked"] == 237
 
 
 def test_missing_file_is_found(damaged: Damaged) -> None:

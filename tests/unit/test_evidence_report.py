@@ -11,8 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from evidence_factory import OPENED_AT, drill_id, failed_evidence, huge_evidence, make_closing, make_evidence
-from holdfast.evidence import approval_markdown, report_html
+from evidence_factory import (
+    OPENED_AT,
+    drill_id,
+    failed_evidence,
+    huge_evidence,
+    make_closing,
+    make_evidence,
+    make_steps,
+)
+from holdfast.drill import naming
+from holdfast.evidence import approval_markdown, report_html, steps_taken
 from holdfast.evidence.checklists import checklists
 from holdfast.manifest.evidence import (
     Closing,
@@ -271,6 +280,50 @@ def test_checklists_of_a_check_without_commands() -> None:
     check = make_evidence(drill_id(kind="restore_check"), steps=make_evidence().steps[:3], media="none")
     expected = ["done", "done", *["not asked for"] * 5, "done", "not asked for", "not part of a drill"]
     assert states(check, None, "Restore process") == expected
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected"),
+    [
+        ("query login: 0 rows, expected 1", ("failed", "done")),
+        ("code AB…: its link leads elsewhere", ("done", "failed")),
+        ("codes: the policy's query yields none at all", ("done", "failed")),
+    ],
+)
+def test_queries_and_codes_are_told_apart(finding: str, expected: tuple[str, str]) -> None:
+    """They share a step, and only what failed is said to have failed."""
+    found = (Finding(about="backup", text=finding),)
+    evidence = make_evidence(steps=make_steps(OPENED_AT, failed="queries", findings=found), verdict="failed")
+    assert tuple(states(evidence, None, "Restore process")[5:7]) == expected
+
+
+def test_steps_bear_the_names_that_drills_give_them() -> None:
+    """Checklists know the steps by name; what has another name is a command of the application."""
+    taken = (
+        steps_taken.ENVIRONMENT,
+        steps_taken.DATABASE,
+        steps_taken.COUNTS,
+        steps_taken.MEDIA,
+        steps_taken.SETTINGS,
+        steps_taken.QUERIES,
+        steps_taken.RTO,
+    )
+    assert set(taken) == naming.TITLES.keys()
+
+
+def test_missed_objective_blames_nobody_else() -> None:
+    """A drill that only took too long says so, and not that its surroundings were at fault."""
+    late = (Finding(about="drill", text="restored in 2 h, the objective is 1 h"),)
+    steps = make_steps(OPENED_AT, failed="rto", findings=late)
+    evidence = make_evidence(steps=steps, verdict="failed", restore_seconds=7200.0)
+    assert "over the recovery time objective" in report_html(evidence, None)
+    assert "over the recovery time objective" in approval_markdown(evidence)
+    assert "2 h 00 min, over the RTO of 1 h 00 min" in approval_markdown(evidence)
+
+
+def test_last_good_backup_is_a_proven_one() -> None:
+    """A restore point that failed its drill is not ticked as good."""
+    assert states(failed_evidence(), None, "After an incident")[1] == "failed"
 
 
 def test_digest_in_the_page_is_of_the_evidence() -> None:

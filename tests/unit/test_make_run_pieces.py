@@ -191,14 +191,17 @@ def test_last_error_of_a_task_is_told_in_one_line(tmp_path: Path) -> None:
 def test_report_shows_every_outcome_and_what_went_wrong() -> None:
     """A row for each environment; failures and faults below, a line each."""
     outcomes = {
-        "shop production": Outcome("20261122T020000Z-nightly-4f9c2a", 1234567, 1000, 552, 3.21),
+        "shop production": Outcome(
+            "20261122T020000Z-nightly-4f9c2a", 1234567, 1000, 552, 3.21, restore_check="passed in 2.10 s"
+        ),
         "shop development": Outcome("20261122T020000Z-nightly-aaaaaa", 1, 2, None, 1.0),
         "shop staging": Outcome(seconds=1.0, failure="dump: no route; see /log"),
     }
     lines = report(outcomes, ["policy x.yaml: app is missing"]).splitlines()
-    assert lines[0].split("  ")[-2:] == ["media files", "seconds"]
+    assert lines[0].split("  ")[-3:] == ["media files", "seconds", "restore check"]
     id = "20261122T020000Z-nightly-4f9c2a"
-    assert lines[2].split() == ["shop", "production", id, "1,234,567", "1,000", "552", "3.2"]
+    passed = ["passed", "in", "2.10", "s"]
+    assert lines[2].split() == ["shop", "production", id, "1,234,567", "1,000", "552", "3.2", *passed]
     assert lines[3].split() == ["shop", "development", "20261122T020000Z-nightly-aaaaaa", "1", "2", "1.0"]
     assert lines[4].split() == ["shop", "staging", "failed", "1.0"]
     assert lines[5:] == ["failed: shop staging: dump: no route; see /log", "failed: policy x.yaml: app is missing"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from holdfast.approval.ledger import Ledger, demand_gate
 from holdfast.approval.records import Answer, Asked, Decision, Request
-from holdfast.approval.rules import demand_answerable, demand_good, moment
+from holdfast.approval.rules import demand_answerable, demand_good, demand_origin, moment
 from holdfast.environment import Environment
 from holdfast.errors import ApprovalError, UsageError
 from holdfast.manifest.evidence import GivenApproval
@@ -115,12 +115,19 @@ def _the_same(standing: Answer, answer: Answer) -> Answer:
 
 
 def demand_approval(
-    environment: Environment, subject: RestorePointId, *, body: str, gates: Sequence[str], now: datetime
+    environment: Environment,
+    subject: RestorePointId,
+    *,
+    body: str,
+    gates: Sequence[str],
+    now: datetime,
+    origin: str | None = None,
 ) -> tuple[GivenApproval, ...]:
     """Who approved exactly this text at each of the gates, read from the store; whoever acts on it calls this first.
 
     Raises ApprovalError that names what lacks, and SignatureError or IntegrityError where a record is not ours.
-    The policy is asked as it stands now: an approver who was removed since does not count.
+    The policy is asked as it stands now: an approver who was removed since does not count. ``origin`` is the run that
+    acts, where its own gates must have asked: what was approved in another run is not done again in this one.
     """
     rules = environment.policy.approval
     if len(set(gates)) != len(gates) or len(gates) < rules.needed:
@@ -133,6 +140,7 @@ def demand_approval(
     asked = [_newest(ledger, gate) for gate in gates]
     answers = [demand_good(each, digest(body), now) for each in asked]
     for each, answer in zip(asked, answers, strict=True):
+        demand_origin(each.request, origin)
         demand_answerable(each, answer, [other for other in asked if other is not each], rules)
     return tuple(answer.given() for answer in answers)
 
@@ -141,8 +149,9 @@ def read_approvals(environment: Environment, subject: RestorePointId) -> tuple[A
     """Everything that was asked and answered about the subject, the oldest request first; signatures are checked."""
     ledger = Ledger(environment, subject)
     # A signature alone is what a killed task left before its record stood.
-    requests = {(gate, number) for gate, number, rest in ledger.names() if rest.endswith(".json")}
-    return tuple(sorted((ledger.read(*each) for each in requests), key=lambda asked: asked.request.asked_at))
+    requests = {(number, gate) for gate, number, rest in ledger.names() if rest.endswith(".json")}
+    found = [ledger.read(gate, number) for number, gate in sorted(requests)]
+    return tuple(sorted(found, key=lambda asked: asked.request.asked_at))
 
 
 def _newest(ledger: Ledger, gate: str) -> Asked:

@@ -86,6 +86,15 @@ def _demand_own_mind(request: Request, answer: Answer, others: Sequence[Asked]) 
             )
 
 
+def demand_origin(request: Request, origin: str | None) -> None:
+    """Raise ApprovalError where another run than ``origin`` asked; None asks for no run in particular."""
+    if origin is not None and request.origin != origin:
+        raise ApprovalError(
+            f"{request.title}: it was approved for {request.origin}, not for {origin}",
+            hint="Trigger a new run, and have that approved.",
+        )
+
+
 def demand_good(asked: Asked, sha256: str, now: datetime) -> Answer:
     """The answer, where it approves the text of that SHA-256 and still counts now; raises ApprovalError."""
     request, answer = asked.request, asked.answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -62,7 +63,8 @@ def record_evidence(environment: Environment, drill: RestorePointId, *, progress
     # What a killed attempt left out is made up for; what it wrote is found as it is.
     key = write_evidence(environment, evidence)
     if evidence.kind == "restore_check" and _is_about_the_backup(evidence):
-        write_restore_check(environment.catalog, _record(evidence), environment.signer())
+        with suppress(ObjectMissing):  # it has expired meanwhile, and there is nothing left to mark
+            write_restore_check(environment.catalog, _record(evidence), environment.signer())
     remove_drafts(environment, drill)
     return facts_of(evidence, key)
 

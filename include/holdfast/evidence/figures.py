@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from holdfast.evidence.steps_taken import RTO
 from holdfast.manifest.evidence import Evidence, Fact, Step, TableRows
 from holdfast.values import figures
 
@@ -50,6 +51,12 @@ def share_of_rto(evidence: Evidence) -> float | None:
     return evidence.restore_seconds / evidence.rto_seconds
 
 
+def is_only_late(evidence: Evidence) -> bool:
+    """Whether nothing but the RTO was missed."""
+    failed = [step.name for step in evidence.steps if step.outcome == "failed"]
+    return failed == [RTO] and not evidence.steps_not_run
+
+
 def moment(at: datetime) -> str:
     """A moment for people: ``2026-11-22 09:00:00 UTC``."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -76,5 +83,5 @@ def _worded(name: str, value: Fact) -> tuple[str, str]:
     if unit == "seconds":
         return before or "time", figures.seconds(value)
     if unit == "bytes":
-        return before or "size", figures.size(int(value))
+        return f"{before} size".strip(), figures.size(int(value))
     return words, figures.count(value) if isinstance(value, int) else f"{value:g}"

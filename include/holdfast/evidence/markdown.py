@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.evidence.figures import counts, gravest_first, moment, share_of_rto, worded_facts
+from holdfast.evidence.figures import counts, gravest_first, is_only_late, moment, share_of_rto, worded_facts
 from holdfast.evidence.objects import sha256
 from holdfast.evidence.visible import code, prose
 from holdfast.manifest.evidence import Evidence, Step, TableRows
@@ -12,7 +12,7 @@ from holdfast.values import figures
 
 _FINDINGS_SHOWN = 20
 _TABLES_SHOWN = 20
-_FACTS_SHOWN = 6
+_FACTS_SHOWN = 12
 _MEDIA = {"none": "not restored", "sample": "a sample restored and hashed", "all": "all restored and hashed"}
 
 
@@ -37,6 +37,8 @@ def _verdict(evidence: Evidence) -> str:
 def _blame(evidence: Evidence) -> str:
     if any(finding.about == "backup" for finding in evidence.findings):
         return "**The restore point is to blame, or may be.**"
+    if is_only_late(evidence):
+        return "It was restored and compared, but over the recovery time objective."
     if evidence.findings:
         return "The drill's own surroundings are to blame: it says nothing against the backup, and proves nothing."
     return "It did not come to its end."
@@ -66,7 +68,7 @@ def _facts(evidence: Evidence) -> str:
         ("media", _MEDIA[evidence.media]),
         ("server", _server(evidence)),
         ("network of commands", _network(evidence)),
-        ("requested by", code(evidence.requested_by) if evidence.requested_by else "nobody, it was scheduled"),
+        ("requested by", code(evidence.requested_by) if evidence.requested_by else "nobody by name"),
         ("reason", prose(evidence.reason) if evidence.reason else "none given"),
         ("begun", moment(evidence.opened_at)),
         ("evidence", f"`{evidence.id}`, SHA-256 `{sha256(evidence.encode())}`"),

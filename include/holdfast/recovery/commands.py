@@ -59,9 +59,15 @@ def run_command(
     whole = own | dict(env)
     argv = _argv(command)
     program = _program(argv[0], cwd, whole["PATH"])
-    useful = (*_prefixes(whole["PATH"]), *_prefixes(str(program.resolve().parent)))
-    needed = (cwd, place.folder, place.socket, *filter(place.account.may_search, useful))
-    what = Launch((str(program), *argv[1:]), confined.namespaces, place.account, cwd, whole, _outermost(needed))
+    what = Launch(
+        (str(program), *argv[1:]),
+        confined.namespaces,
+        place.account,
+        cwd,
+        whole,
+        needed=(cwd, place.folder, place.socket),
+        useful=(*_prefixes(whole["PATH"]), *_prefixes(str(program.resolve().parent))),
+    )
     ended = launch(what, timeout_s=timeout_s)
     failure = ended.report.refused or ended.report.not_run
     if failure is not None:
@@ -70,7 +76,7 @@ def run_command(
             hint=f"It runs as the user {place.account.name or 'of this process'} in {cwd}: is {program} his to run, "
             "and its interpreter there?",
         )
-    said = _lines(redact(ended.output, _maskable(secrets)))
+    said = _lines(ended.output, _maskable(secrets))
     status = _TIMED_OUT if ended.status is None else ended.status
     return CommandOutcome(status, round(ended.seconds, 3), ended.status is None, said)
 
@@ -110,12 +116,6 @@ def _prefixes(path: str) -> Iterable[Path]:
                 yield folder.parent
 
 
-def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Without those that lie in another of them."""
-    distinct = dict.fromkeys(paths)
-    return tuple(path for path in distinct if not any(parent in distinct for parent in path.parents))
-
-
 def _maskable(secrets: Iterable[str]) -> set[str]:
     """Secrets as they may be printed: as they are, as JSON spells them, and each line of those that have several."""
     forms = set()
@@ -126,7 +126,8 @@ def _maskable(secrets: Iterable[str]) -> set[str]:
     return forms - {""}
 
 
-def _lines(text: str) -> tuple[str, ...]:
-    plain = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    lines = [line.rstrip() for line in plain.splitlines()]
+def _lines(text: str, secrets: set[str]) -> tuple[str, ...]:
+    """Masked before and after it is made plain: colours may stand inside of a secret, and be part of one."""
+    plain = _CONTROL.sub("", redact(text, secrets).replace("\r\n", "\n").replace("\r", "\n"))
+    lines = [line.rstrip() for line in redact(plain, secrets).splitlines()]
     return tuple(line[:_LINE_CHARACTERS] for line in lines if line)[-_LINES:]

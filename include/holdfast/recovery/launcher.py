@@ -108,7 +108,7 @@ def _furnish(spec: dict[str, Any]) -> None:
     if "mount" in spec["namespaces"]:
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
         for top in dict.fromkeys(top for top, _ in spec["expose"]):
-            _expose(top, [path for folder, path in spec["expose"] if folder == top])
+            _expose(top, sorted({path for folder, path in spec["expose"] if folder == top}))
         if "pid" in spec["namespaces"]:
             with suppress(Refused):  # containers hide parts of /proc, and then it cannot be mounted anew
                 _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
@@ -119,7 +119,8 @@ def _furnish(spec: dict[str, Any]) -> None:
 
 def _expose(top: str, paths: list[str]) -> None:
     """Cover the closed folder ``top`` by an empty one that holds ``paths`` alone."""
-    opened = [(path, os.open(path, os.O_PATH)) for path in paths]
+    outermost = [path for path in paths if not any(path.startswith(f"{other}/") for other in paths)]
+    opened = [(path, os.open(path, os.O_PATH)) for path in outermost]
     _mount("none", top, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0711,size=1m")
     for path, descriptor in opened:
         old = os.umask(0o066)

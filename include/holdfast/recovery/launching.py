@@ -44,7 +44,10 @@ class Report(Record):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start, and where. ``argv`` None asks for a look at the network; ``needed`` are paths it must reach."""
+    """What to start, and where. ``argv`` None asks for a look at the network.
+
+    ``needed`` are paths it must reach; ``useful`` ones it reaches too where that can be had.
+    """
 
     argv: tuple[str, ...] | None
     namespaces: tuple[str, ...]
@@ -52,6 +55,7 @@ class Launch:
     cwd: Path
     env: Mapping[str, str] = field(repr=False)
     needed: tuple[Path, ...] = ()
+    useful: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +93,23 @@ def demand_reach(account: Account, needed: Sequence[Path], namespaces: Sequence[
 
     Raises DrillError where a path is closed itself, or where there is no mount namespace.
     """
-    if account.name is None:
-        return ()
-    hidden = []
-    for path in dict.fromkeys(needed):
-        closed = account.closed_folder(path)
-        if closed is None:
-            continue
-        if "mount" not in namespaces or not account.may_search(path):
+    hidden = _hidden(account, needed)
+    for closed, path in hidden:
+        if "mount" not in namespaces or not account.may_search(Path(path)):
             raise DrillError(
                 f"the commands run as the user {account.name}, who cannot reach {path}: {closed} is closed to others",
                 hint="Move it to a folder that is open to others, such as /srv, or run as the user who owns it.",
             )
-        hidden.append((str(closed), str(path)))
-    return tuple(hidden)
+    return hidden
+
+
+def _hidden(account: Account, paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Of each path as it is named, and as it is behind symbolic links."""
+    if account.name is None:
+        return ()
+    both = (form for path in paths for form in (path, path.resolve()))
+    ways = ((account.closed_folder(path), path) for path in dict.fromkeys(both))
+    return tuple((str(closed), str(path)) for closed, path in ways if closed is not None)
 
 
 def in_place(namespaces: Sequence[str], account: Account, needed: Sequence[Path]) -> tuple[str, ...]:
@@ -117,12 +124,14 @@ def in_place(namespaces: Sequence[str], account: Account, needed: Sequence[Path]
 def _spec(what: Launch, report: int) -> str:
     account = what.account
     changes = account.name is not None
+    useful = [path for path in what.useful if account.may_search(path)] if "mount" in what.namespaces else []
+    exposed = (*demand_reach(account, what.needed, what.namespaces), *_hidden(account, useful))
     return json.dumps(
         {
             "namespaces": what.namespaces,
             "uid": account.uid if changes else None,
             "gid": account.gid if changes else None,
-            "expose": demand_reach(account, what.needed, what.namespaces),
+            "expose": exposed,
             "cwd": str(what.cwd),
             "argv": what.argv,
             "report": report,

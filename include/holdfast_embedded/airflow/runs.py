@@ -21,7 +21,10 @@ _LOOK_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one run ended; ``failure`` says what went wrong and where more is to be read."""
+    """How one run ended; ``failure`` says what went wrong and where more is to be read.
+
+    ``restore_check`` is in words how the restore point's restore check ended, empty where there is none.
+    """
 
     restore_point: str = ""
     bytes: int | None = None
@@ -29,6 +32,7 @@ class Outcome:
     media_files: int | None = None
     seconds: float | None = None
     failure: str | None = None
+    restore_check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +104,51 @@ class Runs:
         if seen is not None:
             run.state = seen["state"]
         run.task = next((task["task_id"] for task in tasks if task["state"] in _UNFINISHED), "")
-        failed = next((task for task in tasks if task["state"] in ("failed", "up_for_retry")), None)
+        # What a drill has found fails the recording of its evidence, too: the first failure tells why.
+        failures = [task for task in tasks if task["state"] in ("failed", "up_for_retry")]
+        failed = min(failures, key=lambda task: task["start_date"] or "", default=None)
         if failed is not None and (run.trouble is None or failed["try_number"] != run.trouble.attempt):
             run.trouble = self._trouble(run, failed["task_id"], failed["try_number"])
 
     def outcome(self, run: Run) -> Outcome:
         """What came of a finished run."""
-        facts, media = self._returned(run, _COMMIT_TASK), self._returned(run, _MEDIA_TASK)
+        facts, media = self.returned(run, _COMMIT_TASK), self.returned(run, _MEDIA_TASK)
         seconds = (self._api.get(run.path) or {}).get("duration")
         failure = None if run.state == "success" else str(run.trouble or "no task of it failed; see its page")
         if not facts:
             return Outcome(seconds=seconds, failure=failure or "it left no restore point")
         return Outcome(facts["restore_point"], facts["bytes"], facts["rows"], media.get("files"), seconds, failure)
 
-    def _returned(self, run: Run, task: str) -> dict[str, Any]:
+    def returned(self, run: Run, task: str) -> dict[str, Any]:
         """The facts that a task of the run returned; none where it did not, or is none of the run's."""
         found = self._api.get(f"{run.path}/taskInstances/{task}/xcomEntries/return_value") or {}
         value = found.get("value")
         return value if isinstance(value, dict) else {}
 
-    def _start(self, dag_id: str, path: str) -> Run:
-        # One run at a time: what an earlier `make run` left unfinished would hold ours up, for long if it waits to
-        # be tried again.
+    def started_by(self, dag_id: str, restore_point: str) -> Run | None:
+        """The run of the DAG that the event of this restore point has started; None before there is one."""
+        path = f"dags/{segment(dag_id)}/dagRuns"
+        for found in self._api.items(f"{path}?order_by=-run_after&limit=10", "dag_runs"):
+            run = Run(dag_id, found["dag_run_id"], found["state"])
+            events = self._api.items(f"{run.path}/upstreamAssetEvents", "asset_events")
+            if any((event.get("extra") or {}).get("restore_point") == restore_point for event in events):
+                return run
+        return None
+
+    def clear_the_way(self, dag_id: str) -> None:
+        """Give up runs of the DAG that an earlier `make run` left unfinished, and let it run.
+
+        One run at a time: they would hold ours up, for long if they wait to be tried again.
+        """
+        path = f"dags/{segment(dag_id)}"
         for old in self._api.items(f"{path}/dagRuns?state=running&state=queued", "dag_runs"):
             if datetime.fromisoformat(old["queued_at"]) < self._started_at:
                 self._api.patch(f"{path}/dagRuns/{segment(old['dag_run_id'])}?update_mask=state", {"state": "failed"})
-        self._api.patch(f"{path}?update_mask=is_paused", {"is_paused": False})
+        if self._api.get(path) is not None:
+            self._api.patch(f"{path}?update_mask=is_paused", {"is_paused": False})
+
+    def _start(self, dag_id: str, path: str) -> Run:
+        self.clear_the_way(dag_id)
         return Run(dag_id, self._api.post(f"{path}/dagRuns", {"logical_date": None})["dag_run_id"])
 
     def _trouble(self, run: Run, task: str, attempt: int) -> Trouble:

@@ -18,6 +18,8 @@ def title(run: RunFacts) -> tuple[str, str | None]:
         return ("Restore point", found) if found else ("No restore point opened yet", None)
     if run.checks_media:
         return "Media check", None
+    if run.only_expires:
+        return "Expiry", None
     found = run.media.text("snapshot")
     return ("Media snapshot", found) if found else ("No media snapshot yet", None)
 
@@ -28,6 +30,8 @@ def sentence(run: RunFacts) -> Outcome:
         return drills.sentence(run)
     if run.makes_restore_point:
         return _restore_point(run)
+    if run.only_expires:
+        return _expiry(run)
     return _media_check(run) if run.checks_media else _media_snapshot(run)
 
 
@@ -54,6 +58,18 @@ def _media_snapshot(run: RunFacts) -> Outcome:
     if run.state == "success":
         return "bad", "There is no media snapshot: the run was marked a success without it."
     return "wait", "Under way: there is no media snapshot before its manifest is written."
+
+
+def _expiry(run: RunFacts) -> Outcome:
+    if run.state == "failed":
+        return "bad", f"Not finished: {_names(run)} failed. Its log says why and what to do."
+    if run.expired.flag("dry_run"):
+        return "good", "Nothing was deleted: the run only says what would be."
+    if run.expired:
+        return "good", "What the policy keeps no longer is deleted."
+    if run.state == "success":
+        return "bad", "Nothing was looked at: the run was marked a success without it."
+    return "wait", "Under way."
 
 
 def _media_check(run: RunFacts) -> Outcome:

@@ -94,6 +94,11 @@ class RunFacts:
         return self._facts("CloseDrillOperator")
 
     @property
+    def only_expires(self) -> bool:
+        """Whether it only lets go of what is too old, or tells what would go."""
+        return {step.operator for step in self.steps} == {"ExpireOperator"}
+
+    @property
     def is_committed(self) -> bool:
         """Whether the restore point exists: its manifest was written."""
         return any(step.operator == _COMMITS and step.state == "success" for step in self.steps)

@@ -123,8 +123,8 @@ def _line(entry: EvidenceEntry) -> str:
     took = figures.seconds(entry.restore_seconds) if entry.restore_seconds is not None else "not restored"
     said = f"BROKEN: {'; '.join(entry.faults)}" if entry.faults else _approval(entry)
     if entry.verdict is None:
-        return f"{entry.id:<45}  {'':<6}  {'':>12}  {'':<41}  {said}"
-    return f"{entry.id:<45}  {entry.verdict:<6}  {took:>12}  {entry.restore_point:<41}  {said}"
+        return f"{entry.id:<37}  {said}"
+    return f"{entry.id:<37}  {entry.verdict:<6}  {took:>12}  {entry.restore_point:<31}  {said}"
 
 
 def _approval(entry: EvidenceEntry) -> str:
@@ -140,7 +140,7 @@ def _head(evidence: Evidence) -> Iterator[str]:
 
     yield f"{evidence.kind.replace('_', ' ')} {evidence.id}: {evidence.verdict.upper()}"
     yield f"restore point: {evidence.restore_point}, taken {moment(evidence.restore_point_taken_at)}"
-    asked = evidence.requested_by or "the schedule"
+    asked = evidence.requested_by or "nobody by name"
     yield f"requested by: {asked}{f', {evidence.reason}' if evidence.reason else ''}"
     if evidence.restore_seconds is not None:
         target = f", RTO {figures.seconds(evidence.rto_seconds)}" if evidence.rto_seconds is not None else ""

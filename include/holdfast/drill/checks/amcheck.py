@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -44,17 +44,18 @@ class Amcheck:
     schema: str
     checks_tables: bool
 
-    def index_query(self, oid: int, *, is_thorough: bool) -> sql.Composed:
-        """Raises an error where the index is damaged; ``is_thorough``: also looks each row of the table up in it."""
-        return sql.SQL("SELECT {}({}, {})").format(
-            sql.Identifier(self.schema, "bt_index_check"), sql.Literal(oid), sql.Literal(is_thorough)
+    def index_query(self, oids: Sequence[int], *, is_thorough: bool) -> sql.Composed:
+        """Raises an error where an index is damaged; ``is_thorough``: also looks each row of the table up in it."""
+        return sql.SQL("SELECT {}(looked.oid, {}) FROM pg_catalog.unnest({}::pg_catalog.oid[]) AS looked (oid)").format(
+            sql.Identifier(self.schema, "bt_index_check"), sql.Literal(is_thorough), sql.Literal(list(oids))
         )
 
-    def table_query(self, oid: int, *, is_thorough: bool) -> sql.Composed:
-        """Yields the faults of the first damaged page of the table; ``is_thorough``: also reads long values."""
-        return sql.SQL("SELECT msg FROM {}({}, on_error_stop => true, check_toast => {})").format(
-            sql.Identifier(self.schema, "verify_heapam"), sql.Literal(oid), sql.Literal(is_thorough)
-        )
+    def table_query(self, oids: Sequence[int], *, is_thorough: bool) -> sql.Composed:
+        """Yields the faults of each table's first damaged page; ``is_thorough``: also reads long values."""
+        return sql.SQL(
+            "SELECT found.msg FROM pg_catalog.unnest({}::pg_catalog.oid[]) AS looked (oid),"
+            " LATERAL {}(looked.oid, on_error_stop => true, check_toast => {}) AS found"
+        ).format(sql.Literal(list(oids)), sql.Identifier(self.schema, "verify_heapam"), sql.Literal(is_thorough))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from psycopg.adapt import Loader
 from psycopg.rows import TupleRow
 
 from holdfast.postgres.conninfo import Target
+from holdfast.postgres.references import raw
 from holdfast.postgres.session import Session, connect, without_login_triggers
 
 TIMEOUT_S = 60
@@ -25,9 +26,11 @@ _OTHER_TYPES = 0
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The first rows of an answer, as PostgreSQL writes values. ``types`` are the oids of the columns' types."""
+    """The first rows of an answer, as PostgreSQL writes values.
 
-    names: tuple[str, ...]
+    ``types`` are the oids of the columns' types, known where there are rows.
+    """
+
     types: tuple[int, ...]
     rows: tuple[tuple[str | None, ...], ...]
     is_more: bool
@@ -61,20 +64,35 @@ def answer(
 
     It goes by the extended protocol, in which a second statement behind a semicolon is refused.
     """
+    with _limited(session, timeout_s), session.cursor() as cursor:
+        rows: list[tuple[str | None, ...]] = []
+        types: tuple[int, ...] = ()
+        is_more = False
+        with closing(_streamed(cursor, query)) as found:
+            for row in found:
+                types = types or tuple(column.type_code for column in cursor.description or ())
+                if len(rows) == most_rows:
+                    is_more = True
+                    break
+                rows.append(row)
+        return Rows(types, tuple(rows), is_more)
+
+
+def columns(session: Session, query: str) -> dict[str, int]:
+    """The names of the columns that one statement would yield, with the oids of their types."""
+    asked = sql.SQL("SELECT * FROM ({}\n) AS asked LIMIT 0").format(raw(query))
+    with _limited(session, TIMEOUT_S), session.cursor() as cursor:
+        # Binary answers come by the extended protocol alone.
+        cursor.execute(asked, binary=True)
+        return {column.name: column.type_code for column in cursor.description or ()}
+
+
+@contextmanager
+def _limited(session: Session, timeout_s: int) -> Iterator[None]:
+    """A transaction that is always rolled back, and does not wait for long."""
     try:
         session.execute(_LIMITS, (f"{timeout_s}s", f"{_LOCK_TIMEOUT_S}s"))
-        with session.cursor() as cursor:
-            rows: list[tuple[str | None, ...]] = []
-            is_more = False
-            with closing(_streamed(cursor, query)) as found:
-                for row in found:
-                    if len(rows) == most_rows:
-                        is_more = True
-                        break
-                    rows.append(row)
-            columns = cursor.description or ()
-            names, types = tuple(each.name for each in columns), tuple(each.type_code for each in columns)
-            return Rows(names, types, tuple(rows), is_more)
+        yield
     finally:
         if not session.closed:
             session.rollback()

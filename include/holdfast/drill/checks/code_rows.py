@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from holdfast.drill.checks.asking import TIMEOUT_S, answer
+from holdfast.drill.checks.asking import answer, columns
 from holdfast.errors import UsageError
 from holdfast.policy.model import DrillCodes
 from holdfast.postgres.references import normalized, raw
@@ -38,11 +38,10 @@ def read_codes(session: Session, codes: DrillCodes, source: str) -> tuple[list[C
 
     Raises UsageError where the query lacks a column, and psycopg's errors.
     """
-    columns = answer(session, sql.SQL("SELECT * FROM ({}\n) AS asked LIMIT 0").format(raw(codes.sql)))
-    lacking = [name for name in _NEEDED if name not in columns.names]
+    kinds = columns(session, codes.sql)
+    lacking = [name for name in _NEEDED if name not in kinds]
     if lacking:
         raise UsageError(f"codes: the policy's query yields no column named {' and none named '.join(lacking)}")
-    kinds = dict(zip(columns.names, columns.types, strict=True))
     picture = _picture(kinds.get("image"), source)
     return _read(session, codes, picture, "ASC"), _read(session, codes, picture, "DESC")
 
@@ -52,7 +51,7 @@ def _read(session: Session, codes: DrillCodes, picture: sql.Composable, directio
         "SELECT asked.code::pg_catalog.text, asked.link::pg_catalog.text, {}"
         " FROM ({}\n) AS asked ORDER BY asked.at {} NULLS LAST, 1 {} LIMIT {}"
     ).format(picture, raw(codes.sql), sql.SQL(direction), sql.SQL(direction), sql.Literal(codes.each))
-    return [_row(*row) for row in answer(session, query, timeout_s=TIMEOUT_S).rows]
+    return [_row(*row) for row in answer(session, query).rows]
 
 
 def _picture(kind: int | None, source: str) -> sql.Composable:

@@ -24,12 +24,12 @@ def difference(expect: Expectation, found: Rows) -> str | None:
     """What is not as expected, with no more of the answer than its single short value; None where all is well."""
     if isinstance(expect, RowsFound):
         return _rows_difference(expect.rows, found)
-    if len(found.names) != 1:
-        return f"it yields {len(found.names)} columns instead of one value"
-    if found.is_more:
-        return "it yields several rows instead of one"
     if not found.rows:
         return "it yields no row instead of one"
+    if len(found.types) != 1:
+        return f"it yields {len(found.types)} columns instead of one value"
+    if found.is_more:
+        return "it yields several rows instead of one"
     value, kind = found.rows[0][0], found.types[0]
     if value is None:
         return "it yields NULL instead of a value"

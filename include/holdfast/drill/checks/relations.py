@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,8 @@ PAGE_BYTES = 8192
 # Looking each row up in an index takes many times as long as reading both: it is had for as many pages of tables, the
 # smallest first, as are read in a second or so.
 _THOROUGH_PAGES = (192 << 20) // PAGE_BYTES
+_SMALL_PAGES = 16
+_BATCH = 100
 
 # Temporary tables are nobody's; of an index that is not valid another check tells.
 _LIST = """
@@ -62,6 +64,21 @@ def looks(relations: Iterable[Relation], thorough_pages: int = _THOROUGH_PAGES) 
     """What to check, the largest first so that no session ends long after the others."""
     planned = list(_budgeted(relations, thorough_pages))
     return sorted(planned, key=lambda look: (-look.relation.pages, look.relation.oid))
+
+
+def batches(planned: Sequence[Look]) -> Iterator[tuple[Look, ...]]:
+    """Looks that one statement can take: thousands of tiny tables would else cost as many round trips."""
+    waiting: dict[tuple[str, bool], list[Look]] = {}
+    for look in planned:
+        if look.relation.pages > _SMALL_PAGES:
+            yield (look,)
+            continue
+        batch = waiting.setdefault((look.relation.kind, look.is_thorough), [])
+        batch.append(look)
+        if len(batch) == _BATCH:
+            yield tuple(batch)
+            batch.clear()
+    yield from (tuple(batch) for batch in waiting.values() if batch)
 
 
 def _budgeted(relations: Iterable[Relation], thorough_pages: int) -> Iterator[Look]:

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 import psycopg
 
 from holdfast.drill.checks.amcheck import Amcheck, amcheck
-from holdfast.drill.checks.relations import PAGE_BYTES, Look, list_relations, looks
+from holdfast.drill.checks.relations import PAGE_BYTES, Look, batches, list_relations, looks
 from holdfast.drill.checks.standing import check_standing
 from holdfast.drill.outcome import Outcome, blames_backup
 from holdfast.manifest.evidence import Finding
@@ -62,7 +62,7 @@ class _Checking:
 
     def __init__(self, target: Target, extension: Amcheck) -> None:
         self._target, self._extension = target, extension
-        self._queue: SimpleQueue[Look] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Look, ...]] = SimpleQueue()
         self._stop = threading.Event()
         self._done_bytes = [0]
         self._findings: list[tuple[str, Finding]] = []
@@ -70,8 +70,8 @@ class _Checking:
     def run(self, planned: Sequence[Look], workers: int, progress: Progress) -> Outcome:
         """Check them all, and say how many there were and how long it took."""
         started = time.monotonic()
-        for look in planned:
-            self._queue.put(look)
+        for batch in batches(planned):
+            self._queue.put(batch)
         self._done_bytes = [0] * max(1, min(workers, len(planned)))
         told = 0
 
@@ -111,29 +111,35 @@ class _Checking:
             session.execute(_SETTINGS)
             while True:
                 try:
-                    look = self._queue.get_nowait()
+                    batch = self._queue.get_nowait()
                 except Empty:
                     return
                 if self._stop.is_set():
                     raise Stopped
-                fault = self._fault(session, look)
-                if fault is not None:
-                    name = f"{look.relation.kind} {look.relation.name}"
-                    self._findings.append((name, blames_backup(f"{name} is damaged: {fault}")))
-                self._done_bytes[number] += look.relation.pages * PAGE_BYTES
+                # Which one of several is damaged is learned by asking for each.
+                if len(batch) == 1 or self._fault(session, batch) is not None:
+                    for look in batch:
+                        self._look(session, look)
+                self._done_bytes[number] += sum(look.relation.pages for look in batch) * PAGE_BYTES
 
-    def _fault(self, session: Session, look: Look) -> str | None:
-        """What amcheck says of it; PostgreSQL's refusal to read a page is as much an answer."""
-        of_index = look.relation.kind == "index"
-        query = (self._extension.index_query if of_index else self._extension.table_query)(
-            look.relation.oid, is_thorough=look.is_thorough
+    def _look(self, session: Session, look: Look) -> None:
+        fault = self._fault(session, (look,))
+        if fault is not None:
+            name = f"{look.relation.kind} {look.relation.name}"
+            self._findings.append((name, blames_backup(f"{name} is damaged: {fault}")))
+
+    def _fault(self, session: Session, batch: Sequence[Look]) -> str | None:
+        """What amcheck says of them; PostgreSQL's refusal to read a page is as much an answer."""
+        of_indexes = batch[0].relation.kind == "index"
+        query = (self._extension.index_query if of_indexes else self._extension.table_query)(
+            [look.relation.oid for look in batch], is_thorough=batch[0].is_thorough
         )
         try:
             rows = session.execute(query).fetchall()
         except psycopg.Error as error:
             if error.sqlstate is None or error.sqlstate.startswith(_SERVERS_FAULT):
-                raise translate(error, self._target, f"checking {look.relation.name}") from error
+                raise translate(error, self._target, f"checking {batch[0].relation.name}") from error
             return str(error.diag.message_primary or error)
-        if of_index or not rows:
+        if of_indexes or not rows:
             return None
         return str(rows[0][0]) + (f" (and {len(rows) - 1} more faults in its first damaged page)" if rows[1:] else "")

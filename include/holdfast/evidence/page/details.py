@@ -33,7 +33,7 @@ def surroundings(evidence: Evidence) -> Html:
 
 def _network(confinement: Confinement | None) -> Iterator[tuple[str, str]]:
     if confinement is None:
-        yield "Network of commands", "no command of the application was to be run"
+        yield "Network of commands", "no command of the application was run"
         return
     yield "Network of commands", words.NETWORK[confinement.network]
     yield "Interfaces seen inside", joined(_codes(confinement.interfaces))

@@ -54,7 +54,7 @@ def _chart(
         "figure",
         tag("figcaption", tag("b", title), f" {said}"),
         tag("svg", _columns(points, values, tried), role="img", aria_label=f"{title}: {said}", height=_HEIGHT),
-        tag("div", tag("span", _day(points[0])), tag("span", _day(points[-1])), class_="ends"),
+        tag("div", (tag("span", _day(point)) for point in (points[0], *points[1:][-1:])), class_="ends"),
     )
 
 
@@ -67,7 +67,7 @@ def _said(
     own = next((value_of(point) for point in points if point.id == tried), None)
     earlier = [value_of(point) for point in points if point.id != tried]
     if not earlier:
-        return f"{worded(own or 0)}; there is no earlier restore point of the tier."
+        return f"{worded(own or 0)}; no earlier restore point to compare with."
     usual = int(median(earlier))
     if own is None:
         return f"of {len(earlier)} restore points, median {worded(usual)}."

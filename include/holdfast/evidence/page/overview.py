@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.evidence.figures import counts, moment, share_of_rto
+from holdfast.evidence.figures import counts, is_only_late, moment, share_of_rto
 from holdfast.evidence.page import words
 from holdfast.evidence.page.html import Html, joined, section, tag
 from holdfast.manifest.evidence import Closing, Evidence, Finding
@@ -34,6 +34,8 @@ def _meaning(evidence: Evidence) -> Html:
         return joined("Restore point ", point, " was restored for real, counted and compared.")
     if any(finding.about == "backup" for finding in evidence.findings):
         return joined("Restore point ", point, " is not proven: it is to blame, or may be.")
+    if is_only_late(evidence):
+        return joined("Restore point ", point, " was restored and compared, but over the recovery time objective.")
     return joined(
         "Restore point ",
         point,
@@ -69,8 +71,8 @@ def _tiles(evidence: Evidence) -> Iterator[Html]:
     found = counts(evidence.tables)
     said = "not counted" if not found.tables else "every count equal" if not found.differing else "counts differ"
     yield _tile(figures.count(found.rows_found), f"rows restored, {said}", is_bad=bool(found.differing))
-    differ = f"{figures.count(len(found.differing))} differ" if found.differing else "compared"
-    yield _tile(figures.count(found.tables), f"tables, {differ}", is_bad=bool(found.differing))
+    differ = f"tables, {figures.count(len(found.differing))} differ" if found.differing else "tables compared"
+    yield _tile(figures.count(found.tables), differ, is_bad=bool(found.differing))
     number = len(evidence.findings)
     yield _tile(figures.count(number), "findings" if number != 1 else "finding", is_bad=number > 0)
 
@@ -102,7 +104,7 @@ def facts(evidence: Evidence) -> Html:
         ("Manifest's SHA-256", words.code(evidence.manifest_sha256)),
         ("Requested by", words.requester(evidence)),
         ("Reason", evidence.reason or "none given"),
-        ("Started from", evidence.origin),
+        ("Run", evidence.origin),
         ("Begun", moment(evidence.opened_at)),
         ("Ended", moment(evidence.finished_at)),
         ("Media", words.MEDIA[evidence.media]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.evidence.checklists import Checklist, Item, checklists
+from holdfast.evidence.checklists import Checklist, checklists
 from holdfast.evidence.figures import moment
+from holdfast.evidence.items import Item
 from holdfast.evidence.objects import CLOSED_REPORT, CLOSING, EVIDENCE, REPORT, sha256, signature_of
 from holdfast.evidence.page import words
 from holdfast.evidence.page.html import Html, joined, section, table, tag
@@ -17,7 +18,6 @@ _MARKS: dict[State, str] = {
     "done": "✓ done",
     "failed": "✗ failed",
     "waiting": "… waiting",
-    "not part of a drill": "not a drill's",
 }
 
 

@@ -27,7 +27,7 @@ def rows_section(evidence: Evidence) -> Html:
             tag("figcaption", _caption(found)),
             tag("div", _bars(ordered[:_CHARTED]), class_="bars"),
         ),
-        _all(ordered, found),
+        _all(ordered),
     )
 
 
@@ -76,13 +76,13 @@ def _said(each: TableRows) -> str:
     return f"{figures.count(each.found)} of {figures.count(each.expected)} ({each.found - each.expected:+,})"
 
 
-def _all(ordered: list[TableRows], found: Counts) -> Html:
+def _all(ordered: list[TableRows]) -> Html:
     shown = ordered[:_TABULATED]
     rows = ((words.code(each.table), _figure(each.expected), _figure(each.found), _verdict(each)) for each in shown)
     rest = len(ordered) - len(shown)
     more = tag("p", f"… and {figures.count(rest)} more; evidence.json names them all.") if rest else ""
     return folded(
-        f"All {figures.count(found.tables)} tables as figures" if not rest else "The tables as figures",
+        "The tables as figures",
         joined(table(("table", "expected", "found", ""), rows, figures_in=(1, 2)), more),
     )
 

@@ -66,8 +66,9 @@ figcaption{color:var(--soft);font-size:.9rem;margin-bottom:.6rem}
 .bars .figure{font-size:.88rem}
 .bars .off{color:var(--bad);font-weight:600}
 .ends{display:flex;justify-content:space-between;gap:1rem;color:var(--soft);font-size:.82rem;margin-top:.3rem}
+.pair figure{display:flex;flex-direction:column;justify-content:flex-end}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1.5rem}
-.item{display:grid;grid-template-columns:7.5rem 1fr;gap:.2rem .8rem;padding:.5rem 0;border-bottom:1px solid var(--line)}
+.item{display:grid;grid-template-columns:9.5rem 1fr;gap:.2rem .8rem;padding:.5rem 0;border-bottom:1px solid var(--line)}
 .item:last-child{border-bottom:0}
 .item .chip{align-self:start;justify-self:start;font-size:.78rem;padding:.1rem .6rem}
 .item small{display:block;color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}

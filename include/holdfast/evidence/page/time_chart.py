@@ -49,7 +49,7 @@ def _stack(evidence: Evidence, steps: list[Step]) -> Html:
         bars += _limit(limit, limit / scale)
     said = f"Steps stacked: {figures.seconds(total)}"
     said += f"; RTO: {figures.seconds(limit)}" if limit is not None else ""
-    return tag("svg", bars, role="img", aria_label=said, height=56)
+    return tag("svg", bars, role="img", aria_label=said, height=56 if limit is not None else 36)
 
 
 def _limit(seconds: float, at: float) -> Iterator[Html]:

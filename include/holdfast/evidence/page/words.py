@@ -21,7 +21,7 @@ def share(part: float) -> str:
 
 def requester(evidence: Evidence) -> str:
     """Who asked for it."""
-    return evidence.requested_by or "the schedule"
+    return evidence.requested_by or "nobody by name"
 
 
 def code(text: str) -> Html:

@@ -1,3 +1,0 @@
-"""Bridge while importers move."""
-
-from holdfast.recovery.account import Account, server_account  # noqa: F401

@@ -1,3 +1,0 @@
-"""Bridge while importers move."""
-
-from holdfast.recovery.cluster import Cluster  # noqa: F401

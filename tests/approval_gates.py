@@ -24,7 +24,7 @@ PLAN = "# Drill {{ not a template }}\n\n| check | result |\n|---|---|\n| rows | 
 DAGS = '''
 """Airflow DAG."""
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, task
@@ -57,7 +57,8 @@ def gated(name, gates, schedule=None):
     with DAG(
         f"gates.{name}", schedule=schedule, start_date=datetime(2026, 1, 1), catchup=False,
         is_paused_upon_creation=False, params={"held": False, "plan": Param(PLAN, type="string")},
-        default_args={"retries": 2, "execution_timeout": None},
+        # A schedule may start its run before the API server answers its tasks.
+        default_args={"retries": 5, "retry_delay": timedelta(seconds=2)},
     ) as dag:
         @task
         def pick(params=None, dag_run=None):

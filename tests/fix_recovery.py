@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,13 @@ NAME = "shop.production.20261122T090000Z-restore_drill-4f9c2a"
 
 @pytest.fixture
 def recovery_folder() -> Iterator[Path]:
+    """A root of its own for each test."""
+    with recovery_root_for_tests() as folder:
+        yield folder
+
+
+@contextmanager
+def recovery_root_for_tests() -> Iterator[Path]:
     """A root that everybody may step through and nobody else may list; nothing may be left that works in it."""
     folder = Path(tempfile.mkdtemp(prefix="hf-test-", dir="/tmp"))
     folder.chmod(0o711)

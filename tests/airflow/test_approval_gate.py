@@ -53,7 +53,9 @@ def test_approval_of_another_person_passes(gates: Gates) -> None:
 
 def test_what_a_schedule_asks_for_anybody_may_approve(gates: Gates) -> None:
     """Nobody triggered the run, so nobody is its requester."""
-    (found,) = gates.airflow.api.items("dags/gates.timed/dagRuns", "dag_runs")
+    runs = "dags/gates.timed/dagRuns"
+    await_true(lambda: gates.airflow.api.items(runs, "dag_runs"), 60, "the schedule starts a run")
+    (found,) = gates.airflow.api.items(runs, "dag_runs")
     run = GateRun(gates, "gates.timed", found["dag_run_id"])
     run.await_asked()
     run.answer("ada")

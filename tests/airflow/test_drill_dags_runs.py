@@ -44,9 +44,9 @@ from holdfast_dags import protect, tier_dag
 tier_dag._RETRIES |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": 1}
 globals().update(protect(__file__))  # Airflow looks for this word: DAG
 """
-# Prove that the restored database is there, and linger once if asked to, so that the test can catch it at work.
+# Prove that the restored application is there; linger if asked to, so that the test can catch it at work.
 COMMAND = """#!/bin/sh
-if [ -e {linger} ]; then rm {linger}; sleep 120; fi
+if [ -e {linger} ]; then sleep 119; fi
 test -n "$DATABASE_URL" && test "$PAYMENTS_ENABLED" = false && test -f "$STORAGE_PATH/courses/1.txt" && echo reconciled
 """
 STEPS = [
@@ -58,6 +58,7 @@ STEPS = [
     "sh_reconcile_sh",
     "queries",
 ]
+COMMAND_TASK = "sh_reconcile_sh"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,7 @@ def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     made = app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url, "HOLDFAST_RECOVERY": str(folder / "recovery")})
     made.policy_file.with_suffix(".py").write_text(MODULE)
     edit(made, _with_drills(folder))
+    made.backup()
     yield made
     execute(pg18.url(), "DROP DATABASE drilled WITH (FORCE)")
 
@@ -187,7 +189,7 @@ def test_new_restore_point_is_checked_by_itself(airflow: Airflow) -> None:
     run = f"{checks}/{started['dag_run_id']}"
     assert airflow.end_of(run) == "success", states(airflow, run)
     assert set(states(airflow, run).values()) == {"success"}
-    (id,) = airflow.site.ids()
+    id = airflow.site.ids()[-1]
     environment = airflow.site.environment()
     record = read_restore_check(environment.catalog, RestorePointId.parse(id), environment.verifier())
     assert record is not None and record.passed
@@ -228,10 +230,16 @@ def test_drill_is_approved_by_somebody_else(airflow: Airflow) -> None:
 
 def test_worker_killed_in_each_task_converges(airflow: Airflow) -> None:
     """Kill -9 of each task's process, its server at work where it has one: each second attempt finishes its step."""
-    (airflow.site.folder / "linger").touch()
+    linger = airflow.site.folder / "linger"
+    linger.touch()
     run = begin_drill(airflow, "devops")
     for task_id in ("pick", *STEPS, "evidence", "remove_recovery"):
+        if task_id == COMMAND_TASK:
+            await_true(lingering, 120, "the command is at work", every_s=0.05)
         kill(airflow, run, task_id)
+        if task_id == COMMAND_TASK:
+            linger.unlink()
+            assert not lingering()
     approve(airflow, run)
     kill(airflow, run, "close")
     assert airflow.end_of(run) == "success", states(airflow, run)
@@ -239,6 +247,11 @@ def test_worker_killed_in_each_task_converges(airflow: Airflow) -> None:
     assert (evidence.verdict, evidence.findings) == ("passed", ())
     assert [step.name for step in evidence.steps if step.name != "rto"] == STEPS
     assert leftovers(airflow) == []
+
+
+def lingering() -> list[int]:
+    """The processes of commands that linger."""
+    return [pid for pid in descendants(os.getpid()) if command_line(pid).startswith(b"sleep\x00119")]
 
 
 def kill(airflow: Airflow, run: str, task_id: str) -> None:
@@ -299,7 +312,7 @@ def test_planted_query_fails_the_check_and_its_restore_point(airflow: Airflow) -
     found = states(airflow, run)
     assert (found["queries"], found["evidence"], found["outcome"]) == ("failed", "failed", "upstream_failed")
     assert found["remove_recovery"] == "success"
-    (id,) = airflow.site.ids()
+    id = airflow.site.ids()[-1]
     environment = airflow.site.environment()
     record = read_restore_check(environment.catalog, RestorePointId.parse(id), environment.verifier())
     assert record is not None and not record.passed
@@ -308,10 +321,13 @@ def test_planted_query_fails_the_check_and_its_restore_point(airflow: Airflow) -
 
 def test_run_that_a_person_fails_leaves_nothing_decrypted(airflow: Airflow) -> None:
     """Marked as failed while a command is at work: it ends, and the recovery environment is removed all the same."""
-    (airflow.site.folder / "linger").touch()
+    linger = airflow.site.folder / "linger"
+    linger.touch()
     run = begin_drill(airflow)
-    await_true(lambda: not (airflow.site.folder / "linger").exists(), 120, "the command is at work")
+    await_true(lingering, 120, "the command is at work")
+    linger.unlink()
     airflow.api.patch(run, {"state": "failed"})
+    await_true(lambda: not lingering(), 60, "the command is ended")
     await_true(lambda: states(airflow, run)["remove_recovery"] == "success", 90, "the teardown has run")
     assert leftovers(airflow) == []
 

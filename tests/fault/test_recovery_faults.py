@@ -140,6 +140,20 @@ def test_killed_amid_removal(prepared: Callable[..., Path], delay_s: float) -> N
         pass
 
 
+def test_removed_while_a_dead_ones_command_still_writes(recovery_folder: Path) -> None:
+    """It heeds no request, and is made to end a few seconds after its owner was killed."""
+    stubborn = """
+script = "trap : TERM; touch ~/running; while :; do mkdir -p ~/a/b; touch ~/a/b/c; done"
+with opened_recovery(root, name) as recovery:
+    recovery.run(f"bash -c '{script}'", cwd=Path("/"), env={}, network="isolated", timeout_s=600)
+"""
+    process = start(recovery_folder, "prepare()\n" + stubborn)
+    await_path(recovery_folder / NAME / "home" / "running")
+    kill(process)
+    assert remove_recovery(recovery_folder, NAME)
+    await_no_process_of(recovery_folder)
+
+
 def test_removal_ends_what_still_works_there(prepared: Callable[..., Path]) -> None:
     """A server that outlived its owner, for whatever reason."""
     root = prepared()

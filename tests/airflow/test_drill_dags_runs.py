@@ -334,7 +334,7 @@ def test_run_that_a_person_fails_leaves_nothing_decrypted(airflow: Airflow) -> N
 
 def test_evidence_that_was_changed_is_not_shown(airflow: Airflow) -> None:
     """Whoever can write to the store, but not sign, cannot put a report of their own before people."""
-    run = begin_drill(airflow, media="none")
+    run = begin_drill(airflow)
     await_gate(airflow, run)
     key = airflow.site.environment().keys.evidence_object(drill_of(airflow, run), "report.html")
     report = airflow.site.store_folder / key

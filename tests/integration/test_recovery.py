@@ -179,6 +179,18 @@ def test_environment_of_another_host_is_refused(prepared: Callable[..., Path]) -
         pass
 
 
+def test_cluster_is_not_trusted_after_the_machine_was_restarted(prepared: Callable[..., Path]) -> None:
+    """It runs without fsync: a row that it lost would be blamed on the backup."""
+    root = prepared()
+    record = root / NAME / "environment.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"boot": "an earlier one"}))
+    with pytest.raises(DrillError, match="was restarted since"), opened_recovery(root, NAME):
+        pass
+    prepared()
+    with opened_recovery(root, NAME) as recovery:
+        create(recovery.url)
+
+
 def test_half_made_environment_is_refused_and_made_anew(prepared: Callable[..., Path]) -> None:
     """Its record is written last."""
     root = prepared()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fix_environment import MakeSite
 from holdfast.catalog import Catalog
 from holdfast.catalog.listing import summaries
 from holdfast.catalog.restore_checks import (
@@ -151,3 +152,25 @@ def test_list_tells_what_came_of_restoring(catalog: Catalog, signer: Signer) -> 
     assert [each.restore_check for each in summaries(catalog)] == [None, None, None]
     assert all(not each.faults for each in summaries(catalog, signer.verifier))
     assert summaries(catalog, signer.verifier)[0].as_json()["restore_check"] == "passed"
+
+
+def test_cli_list_shows_what_was_restored(make_site: MakeSite) -> None:
+    """In text and as JSON; without a key on this host nobody is believed, and the list still comes."""
+    site = make_site("postgresql://nobody@127.0.0.1:1/none")
+    environment = site.environment()
+    catalog, signer = environment.catalog, environment.signer()
+    ids = [store_point(catalog, signer, START + timedelta(days=day)) for day in range(3)]
+    store_check(catalog, signer, ids[0], START + HOUR)
+    store_check(catalog, signer, ids[1], START + HOUR, passed=False)
+    policy = str(site.policy_file)
+    marks = [
+        line.partition(" rows")[2].strip()
+        for line in site.run("list", policy, "production").stdout.decode().splitlines()
+    ]
+    assert marks == ["restored", "RESTORE CHECK FAILED", ""]
+    listed = site.json("list", policy, "production")["restore_points"]
+    assert [point["restore_check"] for point in listed] == ["passed", "failed", None]
+    for name in ("signing.pem", "signing.pub"):
+        (site.keys / name).unlink()
+    listed = site.json("list", policy, "production")["restore_points"]
+    assert [(point["restore_check"], point["faults"]) for point in listed] == [(None, [])] * 3

@@ -59,6 +59,7 @@ def close_drill(environment: Environment, drill: RestorePointId) -> ClosingFacts
             body=approval_markdown(evidence),
             gates=gates_of(environment.policy),
             now=now,
+            origin=evidence.origin,
         )
         closing = Closing(
             id=str(drill),

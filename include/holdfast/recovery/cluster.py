@@ -49,7 +49,7 @@ class Cluster:
         superuser: str = "postgres",
         locale: str = "C.UTF-8",
         account: Account | None = None,
-        has_checksums: bool = True,
+        initdb_options: Sequence[str] = ("--data-checksums",),
         isolation: Sequence[str] = (),
     ) -> None:
         self.folder = folder.absolute()
@@ -61,7 +61,7 @@ class Cluster:
         self._config = dict(config or {})
         self._locale = locale
         self._account = account or server_account()
-        self._has_checksums = has_checksums
+        self._initdb_options = tuple(initdb_options)
         self._isolation = tuple(isolation)
         self._child: Child | None = None
 
@@ -176,17 +176,10 @@ class Cluster:
         command = self._command(
             "initdb",
             *("-D", str(draft), f"--username={self.superuser}", f"--pwfile={password}", "--auth=scram-sha-256"),
-            *("--encoding=UTF8", f"--locale={self._locale}", *self._checksums(), *options),
+            *("--encoding=UTF8", f"--locale={self._locale}", *self._initdb_options, *options),
         )
         run(command, timeout_s=300).require()
         draft.rename(self.data)
-
-    def _checksums(self) -> tuple[str, ...]:
-        """From 18 on they are the default, before that there is no option against them."""
-        if self._has_checksums:
-            return ("--data-checksums",)
-        said = run(self._command("initdb", "--version"), timeout_s=30).require().stdout.split()
-        return ("--no-data-checksums",) if int(said[2].partition(b".")[0]) >= 18 else ()
 
     def _isolated(self, command: Command) -> Command:
         """Behind ``isolation``, which needs our own rights: the account and the tie to us come after it."""

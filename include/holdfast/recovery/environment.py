@@ -20,7 +20,7 @@ from holdfast.recovery.commands import CommandOutcome, run_command
 from holdfast.recovery.confinement import Confined, confine
 from holdfast.recovery.handover import hand_over
 from holdfast.recovery.orphans import end_all_in
-from holdfast.recovery.place import Place, host_id
+from holdfast.recovery.place import Place, boot_id, host_id
 from holdfast.recovery.preparation import unusable
 from holdfast.recovery.record import Made, read_made, read_server
 from holdfast.recovery.removal import drop_database
@@ -162,11 +162,16 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
                 f"recovery environment {name}: was made on another host ({made.host.split()[0]})",
                 hint="All of a drill's tasks must run on one recovery host.",
             )
+        if made.programs is not None and made.boot != boot_id():
+            raise DrillError(
+                f"recovery environment {name}: the machine was restarted since, and its cluster may have lost writes",
+                hint="Start the drill anew.",
+            )
         place.record.touch()
         if made.programs is None:
             yield _on_server(place, made)
         else:
-            yield from _with_throwaway(place, made, throwaway_cluster(place, Path(made.programs)))
+            yield from _with_throwaway(place, made, throwaway_cluster(place, Path(made.programs), made.server_major))
 
 
 def url_of(target: Target) -> str:

@@ -65,6 +65,11 @@ def host_id() -> str:
     return f"{socket.gethostname()} {number}".strip()
 
 
+def boot_id() -> str:
+    """What the kernel calls this run of itself."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One recovery environment's folder. What its servers and commands own lies in folders of ``account``."""

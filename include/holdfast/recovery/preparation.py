@@ -12,7 +12,7 @@ from holdfast.errors import DrillError, HoldfastError, PermanentError
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import connect, translated
 from holdfast.recovery.orphans import end_all_in
-from holdfast.recovery.place import ROOT_VARIABLE, Place, host_id
+from holdfast.recovery.place import ROOT_VARIABLE, Place, boot_id, host_id
 from holdfast.recovery.programs import server_for
 from holdfast.recovery.record import Made, read_made, write_made, write_server
 from holdfast.recovery.removal import empty, remove_leftovers
@@ -66,14 +66,14 @@ def _is_made(place: Place, source_major: int, database: str, server: Target | No
         return False
     if server is not None:
         return made.programs is None
-    return made.programs is not None and made.database == database
+    return made.programs is not None and made.database == database and made.boot == boot_id()
 
 
 def _throwaway(place: Place, source_major: int, database: str, now: datetime) -> Made:
     begun = time.monotonic()
     programs = server_for(source_major)
     place.make_socket_folder()
-    cluster = throwaway_cluster(place, programs.folder)
+    cluster = throwaway_cluster(place, programs.folder, programs.major)
     try:
         end_all_in((cluster.data, place.folder / "data.new"))
         cluster.initialise()
@@ -81,6 +81,7 @@ def _throwaway(place: Place, source_major: int, database: str, now: datetime) ->
         raise unusable(place, error.message) from error
     return Made(
         host=host_id(),
+        boot=boot_id(),
         name=place.name,
         made_at=now,
         source_major=source_major,
@@ -109,6 +110,7 @@ def _on_server(place: Place, server: Target, source_major: int, now: datetime) -
         )
     return Made(
         host=host_id(),
+        boot=boot_id(),
         name=place.name,
         made_at=now,
         source_major=source_major,

@@ -15,9 +15,13 @@ from holdfast.recovery.place import Place
 
 
 class Made(Record):
-    """A finished recovery environment; ``programs`` are those of its throwaway server, None on a recovery server."""
+    """A finished recovery environment; ``programs`` are those of its throwaway server, None on a recovery server.
+
+    ``boot`` tells one run of the machine from the next, which a cluster without fsync need not survive whole.
+    """
 
     host: str
+    boot: str
     name: str
     made_at: datetime
     source_major: int
@@ -71,6 +75,4 @@ def _write(path: Path, text: str) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-        file.flush()
-        os.fsync(descriptor)
     draft.replace(path)

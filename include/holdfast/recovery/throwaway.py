@@ -17,7 +17,7 @@ from holdfast.recovery.place import Place
 _MB = 1 << 20
 
 
-def throwaway_cluster(place: Place, programs: Path) -> Cluster:
+def throwaway_cluster(place: Place, programs: Path, major: int) -> Cluster:
     """The cluster in that place, made or not; it is not started.
 
     Where the kernel allows, its server has no network either: what restored triggers, foreign tables or
@@ -32,7 +32,8 @@ def throwaway_cluster(place: Place, programs: Path) -> Cluster:
         # Every system has it; a restored database brings its own.
         locale="C",
         account=place.account,
-        has_checksums=False,
+        # Until 18 there are no checksums unless asked for, and no option against them.
+        initdb_options=("--no-data-checksums",) if major >= 18 else (),
         isolation=_isolation(place, programs),
     )
 

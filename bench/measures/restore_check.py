@@ -18,6 +18,7 @@ from bench.sources import REFERENCE
 from bench.tools import Tools
 from holdfast.postgres.conninfo import Target as Server
 from holdfast.recovery.place import Place
+from holdfast.recovery.programs import ServerPrograms
 from holdfast.recovery.throwaway import throwaway_cluster
 
 _LIMIT, _READY_LIMIT_S = 1.25, 3.0
@@ -64,7 +65,8 @@ def _unlasting(session: Session, recovery: Path) -> Iterator[Tools]:
     place = Place.of(recovery, "peer")
     place.make()
     place.open_up()
-    with throwaway_cluster(place, session.cluster.bin) as cluster:
+    major = int((session.cluster.data / "PG_VERSION").read_text())
+    with throwaway_cluster(place, ServerPrograms(session.cluster.bin, major)) as cluster:
         yield Tools.of(cluster.bin, Server.parse(cluster.url()), session.place.files)
 
 

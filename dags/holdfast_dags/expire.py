@@ -25,5 +25,5 @@ _DRY_RUN = Param(
 def build(protected: Protected) -> DAG:
     """The expire DAG of one environment."""
     with tier_dag(protected, TIER, params={"dry_run": _DRY_RUN}) as dag:
-        expire(protected, dry_run="{{ params.dry_run }}")
+        expire(protected, is_dry_run="{{ params.dry_run }}")
     return runbook.attached(dag, TIER, protected)

@@ -147,8 +147,8 @@ def states(airflow: Airflow, run: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in tasks}
 
 
-def page(airflow: Airflow, run: str, part: str = "") -> tuple[int, str]:
-    """What the run's tab shows the team lead, and the evidence behind it."""
+def page(airflow: Airflow, run: str, part: str = "", *, is_user: bool = True) -> tuple[int, str]:
+    """What the run's tab shows the team lead, and the evidence behind it; to nobody if not ``is_user``."""
     login = {"username": "teamlead", "password": (airflow.site.folder / "state/secrets/teamlead_password").read_text()}
     headers = {"Content-Type": "application/json"}
     asked = urllib.request.Request(f"{airflow.url}/auth/token", json.dumps(login).encode(), headers)
@@ -156,7 +156,7 @@ def page(airflow: Airflow, run: str, part: str = "") -> tuple[int, str]:
         token = json.load(answer)["access_token"]
     _, dag, _, run_id = run.split("/")
     url = f"{airflow.url}/holdfast/runs/{dag}/{run_id}{part}"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if is_user else {})
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read().decode()
@@ -203,6 +203,9 @@ def test_new_restore_point_is_checked_by_itself(airflow: Airflow) -> None:
     status, report = page(airflow, run, "/evidence")
     assert status == 200
     assert id in report
+    # A backup's run has none, and nobody sees any without being logged in.
+    assert page(airflow, nightly, "/evidence")[0] == 404
+    assert page(airflow, run, "/evidence", is_user=False)[0] == 401
 
 
 def test_drill_is_approved_by_somebody_else(airflow: Airflow) -> None:

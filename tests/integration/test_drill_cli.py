@@ -139,9 +139,18 @@ def test_drill_leaves_the_live_database_alone(shop: Site) -> None:
     execute(url, "DO $$ BEGIN ASSERT (SELECT count(*) FROM payments) = 300; END $$")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_drill_cleans_up(shop: Site, number: signal.Signals) -> None:
-    """Amid a command that hangs: no server, folder or command is left, and no evidence."""
+@pytest.mark.parametrize(
+    ("number", "sign"),
+    [
+        (signal.SIGINT, "sleep 600"),
+        (signal.SIGTERM, "sleep 600"),
+        (signal.SIGTERM, "initdb"),
+        (signal.SIGINT, "postgres --single"),
+        (signal.SIGTERM, "checkpointer"),
+    ],
+)
+def test_interrupted_drill_cleans_up(shop: Site, number: signal.Signals, sign: str) -> None:
+    """Once a process bears the sign: no server, folder or command is left, and no evidence."""
     shop.edit_policy("""'psql "$DATABASE_URL" -XAtc "SELECT count(*) FROM payments"'""", "'sleep 600; true'")
     shop.backup()
     process = subprocess.Popen(
@@ -151,13 +160,15 @@ def test_interrupted_drill_cleans_up(shop: Site, number: signal.Signals) -> None
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not any("sleep 600" in line for line in left_running(shop)) and time.monotonic() < deadline:
+    while not any(sign in line for line in left_running(shop)):
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        assert time.monotonic() < deadline, left_running(shop)
+        time.sleep(0.01)
     os.kill(process.pid, number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert json.loads(stdout)["error"] == "interrupted"
     assert_nothing_left(shop)
-    assert not [name for name in shop.stored_files() if "evidence/" in name and not name.endswith(".json")]
-    assert not [name for name in shop.stored_files() if name.endswith("evidence.json")]
+    assert not [
+        name for name in shop.stored_files() if name.endswith((".sig", "evidence.json")) and "evidence/" in name
+    ]

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from holdfast.drill.checks.codes import check_codes
-from holdfast.drill.checks.media import restore_and_check_media
+from holdfast.drill.checks.media import media_fetcher, restore_and_check_media
 from holdfast.drill.checks.queries import check_queries
 from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
 from holdfast.drill.scene import Scene, Work
 from holdfast.errors import DrillError
 from holdfast.manifest.evidence import Fact
 from holdfast.progress import Progress
-from holdfast.restore import restore_media as restore_media_files
-from holdfast.values.ids import RestorePointId
 
 _SETTINGS = "temporary-secrets.json"
 # Values that say that something is off are no secrets, and what an auditor asks for.
@@ -104,17 +101,11 @@ def query(scene: Scene, progress: Progress) -> Work:
     rules, recovery = scene.rules, scene.recovery
     outcomes = [check_queries(recovery.target, rules.queries, progress)]
     if rules.codes is not None:
-        fetch = partial(_fetch, scene) if scene.manifest.media is not None else None
-        outcomes.append(check_codes(recovery.target, rules.codes, recovery.media, fetch, progress))
+        media = scene.environment.policy.media
+        fetch = media_fetcher(scene.environment, scene.manifest, recovery.media)
+        source = media.source if media is not None else ""
+        outcomes.append(check_codes(recovery.target, rules.codes, recovery.media, fetch, progress, source=source))
     return Work(Outcome.merged(outcomes))
-
-
-def _fetch(scene: Scene, paths: Sequence[str]) -> None:
-    """Restore single media files that a sample has left out."""
-    media = scene.manifest.media
-    assert media is not None
-    snapshot = RestorePointId.parse(media.snapshot)
-    restore_media_files(scene.environment, snapshot, scene.recovery.media, paths=map(os.fsencode, paths))
 
 
 def _demand_app_dir(app_dir: str | None) -> Path | None:

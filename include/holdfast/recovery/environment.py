@@ -22,6 +22,7 @@ from holdfast.recovery.handover import hand_over
 from holdfast.recovery.orphans import end_all_in
 from holdfast.recovery.place import Place, boot_id, host_id
 from holdfast.recovery.preparation import unusable
+from holdfast.recovery.programs import ServerPrograms
 from holdfast.recovery.record import Made, read_made, read_server
 from holdfast.recovery.removal import drop_database
 from holdfast.recovery.throwaway import throwaway_cluster
@@ -171,7 +172,8 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
         if made.programs is None:
             yield _on_server(place, made)
         else:
-            yield from _with_throwaway(place, made, throwaway_cluster(place, Path(made.programs), made.server_major))
+            programs = ServerPrograms(Path(made.programs), made.server_major)
+            yield from _with_throwaway(place, made, throwaway_cluster(place, programs))
 
 
 def url_of(target: Target) -> str:

@@ -73,7 +73,7 @@ def _throwaway(place: Place, source_major: int, database: str, now: datetime) ->
     begun = time.monotonic()
     programs = server_for(source_major)
     place.make_socket_folder()
-    cluster = throwaway_cluster(place, programs.folder, programs.major)
+    cluster = throwaway_cluster(place, programs)
     try:
         end_all_in((cluster.data, place.folder / "data.new"))
         cluster.initialise()

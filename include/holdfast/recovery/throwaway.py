@@ -13,11 +13,12 @@ from holdfast.recovery.account import recovery_account
 from holdfast.recovery.cluster import Cluster
 from holdfast.recovery.launching import in_place
 from holdfast.recovery.place import Place
+from holdfast.recovery.programs import ServerPrograms
 
 _MB = 1 << 20
 
 
-def throwaway_cluster(place: Place, programs: Path, major: int) -> Cluster:
+def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
     """The cluster in that place, made or not; it is not started.
 
     Where the kernel allows, its server has no network either: what restored triggers, foreign tables or
@@ -25,7 +26,7 @@ def throwaway_cluster(place: Place, programs: Path, major: int) -> Cluster:
     """
     return Cluster(
         place.folder,
-        programs,
+        programs.folder,
         port=None,
         socket_dir=place.socket,
         config=_settings(),
@@ -33,8 +34,8 @@ def throwaway_cluster(place: Place, programs: Path, major: int) -> Cluster:
         locale="C",
         account=place.account,
         # Until 18 there are no checksums unless asked for, and no option against them.
-        initdb_options=("--no-data-checksums",) if major >= 18 else (),
-        isolation=_isolation(place, programs),
+        initdb_options=("--no-data-checksums",) if programs.major >= 18 else (),
+        isolation=_isolation(place, programs.folder),
     )
 
 

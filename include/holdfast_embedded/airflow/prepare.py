@@ -36,6 +36,8 @@ def prepare(roles: RoleFile, logins: Iterable[Login]) -> None:
 
 def _make_user(manager: FabAirflowSecurityManagerOverride, login: Login) -> None:
     role = manager.find_role(login.role)
+    if role is None:
+        raise SystemExit(f"the user {login.name} cannot be made: there is no role {login.role}")
     user = manager.find_user(username=login.name)
     if user is None:
         email = f"{login.name}@localhost"

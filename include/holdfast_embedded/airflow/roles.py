@@ -39,7 +39,7 @@ def _make_permissions(builder: AirflowAppBuilder) -> None:
     Not by FAB's own sync_roles, which would give the stock roles back, if only for a moment, what ours lack.
     """
     manager = builder.sm
-    builder.add_permissions(update_perms=True)
+    builder.add_permissions(update_perms=True)  # type: ignore[no-untyped-call]
     manager.create_perm_vm_for_all_dag()
     manager.bulk_sync_roles([stock for stock in manager.ROLE_CONFIGS if stock["role"] == ADMIN])
     manager.update_admin_permission()

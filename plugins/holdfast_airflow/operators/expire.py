@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class ExpireOperator(EngineOperator):
     """Deletes what the policy's retention lets go, never the newest verified restore point or one on hold.
 
-    With ``dry_run`` it only tells what it would delete.
+    With ``is_dry_run`` it only tells what it would delete.
     """
 
-    template_fields = ("dry_run",)
+    template_fields = ("is_dry_run",)
 
-    def __init__(self, *, dry_run: str | bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, is_dry_run: str | bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dry_run = dry_run
+        self.is_dry_run = is_dry_run
 
     def execute(self, context: Context) -> Facts:
         """Which restore points were deleted and why, and in numbers what else went and what stays."""
@@ -31,7 +31,7 @@ class ExpireOperator(EngineOperator):
 
         with self.engine() as environment:
             report = expire(
-                environment, now=runs.opened_at(context), dry_run=is_yes(self.dry_run), progress=self.progress()
+                environment, now=runs.opened_at(context), dry_run=is_yes(self.is_dry_run), progress=self.progress()
             )
         self._tell(report)
         return {

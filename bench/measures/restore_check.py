@@ -17,6 +17,7 @@ from bench.session import TARGET, Session
 from bench.sources import REFERENCE
 from bench.tools import Tools
 from holdfast.postgres.conninfo import Target as Server
+from holdfast.recovery import remove_recovery
 from holdfast.recovery.place import Place
 from holdfast.recovery.programs import ServerPrograms
 from holdfast.recovery.throwaway import throwaway_cluster

@@ -1,4 +1,4 @@
-"""Builds an app's DAGs from the policy beside its module: for each environment one per tier, and one to expire by hand."""
+"""Builds an app's DAGs from the policy beside its module: for each environment one per tier, and one for expiry."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Which roles may read, trigger, answer and delete what in each DAG, as the policy's section ``access`` says.
 
 Airflow asks twice: for a right on the DAG, given here, and for a right on its parts (runs, tasks, XComs, approvals),
-which a role holds everywhere or nowhere (deploy/roles.yaml). Only the rights to create and to delete runs are given here
-too, DAG by DAG.
+which a role holds everywhere or nowhere (deploy/roles.yaml). Of the latter, only the rights to create and to delete
+runs are given here, DAG by DAG.
 """
 
 from __future__ import annotations

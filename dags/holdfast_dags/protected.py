@@ -24,7 +24,7 @@ class Protected:
         return {str(name): tier for name, tier in self.policy.tiers.items()}
 
     def tier(self, name: str) -> TierPolicy:
-        """What is declared of a tier; the defaults for what every environment has undeclared, such as expiry by hand."""
+        """What is declared of a tier; the defaults for what every environment has undeclared, such as expiry."""
         return self.tiers.get(name, TierPolicy())
 
     def dag_id(self, tier: str) -> str:

@@ -29,18 +29,21 @@ def nightly(write_app: Write, environment: Section) -> DAG:
     return protect(str(write_app("demo", production=section)))["demo-production.nightly"]
 
 
-def test_each_environment_gets_one_dag_per_tier(write_app: Write, environment: Section) -> None:
+def test_each_environment_gets_one_dag_per_tier_and_one_to_expire(write_app: Write, environment: Section) -> None:
     """A DAG is named after app, environment and tier, and tagged with each."""
     module = write_app("demo", production=environment(), staging=environment())
     dags = protect(str(module))
-    assert sorted(dags) == ["demo-production.nightly", "demo-staging.nightly"]
+    assert sorted(dags) == [
+        f"demo-{name}.{tier}" for name in ("production", "staging") for tier in ("expire", "nightly")
+    ]
     assert dags["demo-staging.nightly"].tags == {"demo", "staging", "nightly"}
 
 
 def test_tier_that_is_not_run_yet_makes_no_dag(write_app: Write, environment: Section) -> None:
     """A policy may declare more tiers than there are modules for."""
     tiers = {"nightly": {"keep": "7d"}, "wal": {"schedule": "continuous", "keep": "7d"}}
-    assert list(protect(str(write_app("demo", production=environment(tiers=tiers))))) == ["demo-production.nightly"]
+    dags = protect(str(write_app("demo", production=environment(tiers=tiers))))
+    assert list(dags) == ["demo-production.nightly", "demo-production.expire"]
 
 
 def test_steps_run_one_after_the_other(nightly: DAG) -> None:
@@ -97,7 +100,7 @@ def test_only_the_restore_points_id_is_rendered(nightly: DAG) -> None:
         "dump": ("restore_point",),
         "verify_list": ("restore_point",),
         "manifest": ("restore_point",),
-        "expire": (),
+        "expire": ("is_dry_run",),
     }
 
 
@@ -236,7 +239,7 @@ def test_broken_policy_hides_only_its_own_app(
     module = write_app("broken", production=environment(tiers=tiers))
     write_app("healthy", production=environment())
     found = DagBag(str(module.parent))
-    assert list(found.dags) == ["healthy-production.nightly"]
+    assert sorted(found.dags) == ["healthy-production.expire", "healthy-production.nightly"]
     assert list(found.import_errors) == [str(module)]
     last_line = found.import_errors[str(module)].strip().splitlines()[-1]
     assert "broken.yaml" in last_line

@@ -46,7 +46,7 @@ globals().update(protect(__file__))  # Airflow looks for this word: DAG
 """
 # Prove that the restored application is there; linger if asked to, so that the test can catch it at work.
 COMMAND = """#!/bin/sh
-if [ -e {linger} ]; then sleep 119; fi
+if [ -e linger ]; then sleep 119; fi
 test -n "$DATABASE_URL" && test "$PAYMENTS_ENABLED" = false && test -f "$STORAGE_PATH/courses/1.txt" && echo reconciled
 """
 STEPS = [
@@ -71,7 +71,7 @@ def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         (folder / "uploads/courses").mkdir(parents=True, exist_ok=True)
         (folder / f"uploads/courses/{number}.txt").write_text(f"lesson {number}")
     (folder / "application").mkdir()
-    (folder / "application/reconcile.sh").write_text(COMMAND.format(linger=folder / "linger"))
+    (folder / "application/reconcile.sh").write_text(COMMAND)
     made = app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url, "HOLDFAST_RECOVERY": str(folder / "recovery")})
     made.policy_file.with_suffix(".py").write_text(MODULE)
     edit(made, _with_drills(folder))
@@ -233,7 +233,7 @@ def test_drill_is_approved_by_somebody_else(airflow: Airflow) -> None:
 
 def test_worker_killed_in_each_task_converges(airflow: Airflow) -> None:
     """Kill -9 of each task's process, its server at work where it has one: each second attempt finishes its step."""
-    linger = airflow.site.folder / "linger"
+    linger = airflow.site.folder / "application/linger"
     linger.touch()
     run = begin_drill(airflow, "devops")
     for task_id in ("pick", *STEPS, "evidence", "remove_recovery"):
@@ -324,7 +324,7 @@ def test_planted_query_fails_the_check_and_its_restore_point(airflow: Airflow) -
 
 def test_run_that_a_person_fails_leaves_nothing_decrypted(airflow: Airflow) -> None:
     """Marked as failed while a command is at work: it ends, and the recovery environment is removed all the same."""
-    linger = airflow.site.folder / "linger"
+    linger = airflow.site.folder / "application/linger"
     linger.touch()
     run = begin_drill(airflow)
     await_true(lingering, 120, "the command is at work")

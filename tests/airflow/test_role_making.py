@@ -43,7 +43,7 @@ Held = set[tuple[str, str, str]]
 
 @pytest.fixture(scope="module")
 def prepare(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepare]:
-    """Runs the program that makes roles and users, on a metadata database of its own; it has run once."""
+    """Runs `make run`'s program that makes roles and users, on a database that compose's has prepared before."""
     folder = tmp_path_factory.mktemp("roles")
     state = State(folder / "state")
     state.prepare()
@@ -53,18 +53,19 @@ def prepare(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "postgresql://", "postgresql+psycopg2://"
     )
 
-    def run(roles: Path = ROLES, logins: tuple[Login, ...] = ()) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "holdfast_embedded.airflow.prepare", str(roles)],
-            env={**variables, VARIABLE: as_variable(logins)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def start(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, *command]
+        return subprocess.run(argv, env={**variables, **more}, capture_output=True, text=True, check=False)
 
-    done = run(logins=(Login("admin", "Admin", "s3cr3tword"), Login("dba", "DBA", "0therword")))
+    def run(roles: Path = ROLES) -> subprocess.CompletedProcess[str]:
+        logins = as_variable([Login("admin", "Admin", "0therword"), Login("dba", "DBA", "0therword")])
+        return start("-m", "holdfast_embedded.airflow.prepare", str(roles), **{VARIABLE: logins})
+
+    (folder / "password").write_text("s3cr3tword\n")
+    deployed = {"HOLDFAST_ADMIN": "admin", "HOLDFAST_ADMIN_PASSWORD_FILE": str(folder / "password")}
+    done = start(str(PROJECT / "deploy" / "init.py"), **deployed)
     assert done.returncode == 0, done.stderr
-    assert "word" not in done.stdout + done.stderr.replace("password", "").replace("Password", "")
+    assert "s3cr3tword" not in done.stdout + done.stderr
     yield run
     execute(pg18.url(), f"DROP DATABASE {DATABASE} WITH (FORCE)")
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 import pytest
+import yaml
 
-from fix_airflow import await_true
+from fix_airflow import MODULE, await_true
 from fix_roles import GATE, ROLES, SHOP, TIERS, Office, open_office
 from holdfast.recovery.cluster import Cluster
 
@@ -183,6 +184,19 @@ def test_who_may_pause(office: Office) -> None:
         (f"{PRODUCTION}.expire", DELETE),
     ):
         assert office.who(paused[0], f"dags/{dag_id}?update_mask=is_paused", paused[1]) == allowed, dag_id
+
+
+def test_role_that_does_not_exist_is_named(office: Office) -> None:
+    """A policy that misspells a role is an import error of its own app, which says which one."""
+    dags = office.airflow.site.policy_file.parent
+    policy = yaml.safe_load((dags / "vault.yaml").read_text()) | {"app": "typo"}
+    policy["environments"]["main"]["access"] = {"read": ["Viewers"]}
+    (dags / "typo.yaml").write_text(yaml.safe_dump(policy))
+    (dags / "typo.py").write_text(MODULE)
+    await_true(lambda: office.airflow.api.items("importErrors", "import_errors"), 120, "the fault is told")
+    (error,) = office.airflow.api.items("importErrors", "import_errors")
+    assert error["filename"] == "typo.py"
+    assert "role named 'Viewers', but that role does not exist" in error["stack_trace"]
 
 
 def test_stock_roles_are_gone(office: Office) -> None:

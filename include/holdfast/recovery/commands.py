@@ -44,11 +44,13 @@ def run_command(
     env: Mapping[str, str],
     timeout_s: float,
     secrets: Iterable[str] = (),
+    lock: int,
 ) -> CommandOutcome:
     """Run it without a shell and to its end; all of its processes are gone when this returns.
 
     Its environment is ``env``, and where that does not say otherwise our PATH and a HOME and TMPDIR in the recovery
-    folder. Raises DrillError for a command that cannot be started.
+    folder. Whoever wants ``lock`` waits for the command too, even when we were killed. Raises DrillError for a command
+    that cannot be started.
     """
     own = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -66,6 +68,7 @@ def run_command(
         cwd,
         whole,
         needed=(cwd, place.folder, place.socket),
+        kept=(lock,),
         useful=(*_prefixes(whole["PATH"]), *_prefixes(str(program.resolve().parent))),
     )
     ended = launch(what, timeout_s=timeout_s)

@@ -36,10 +36,11 @@ class Recovery:
     ``ready_seconds`` is how long making it and starting its server took together.
     """
 
-    def __init__(self, place: Place, made: Made, server: Target, *, ready_seconds: float) -> None:
+    def __init__(self, place: Place, made: Made, server: Target, *, lock: int, ready_seconds: float) -> None:
         self._place = place
         self._made = made
         self._server = server
+        self._lock = lock
         self.ready_seconds = ready_seconds
         self._confined: Confined | None = None
         with connect(server) as session:
@@ -141,7 +142,16 @@ class Recovery:
         assert self._confined is not None
         hand_over(self.media, self._place.account)
         hidden = (*secrets, *self._server.secrets, self.url)
-        return run_command(self._place, self._confined, command, cwd=cwd, env=env, timeout_s=timeout_s, secrets=hidden)
+        return run_command(
+            self._place,
+            self._confined,
+            command,
+            cwd=cwd,
+            env=env,
+            timeout_s=timeout_s,
+            secrets=hidden,
+            lock=self._lock,
+        )
 
 
 @contextmanager
@@ -151,7 +161,7 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
     Raises DrillError where it is not on this host, not whole, or in use.
     """
     place = Place.of(root, name)
-    with place.held():
+    with place.held() as lock:
         made = read_made(place)
         if made is None:
             raise DrillError(
@@ -170,10 +180,10 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
             )
         place.record.touch()
         if made.programs is None:
-            yield _on_server(place, made)
+            yield _on_server(place, made, lock)
         else:
             programs = ServerPrograms(Path(made.programs), made.server_major)
-            yield from _with_throwaway(place, made, throwaway_cluster(place, programs))
+            yield from _with_throwaway(place, made, throwaway_cluster(place, programs), lock)
 
 
 def url_of(target: Target) -> str:
@@ -192,17 +202,17 @@ def url_of(target: Target) -> str:
     )
 
 
-def _on_server(place: Place, made: Made) -> Recovery:
+def _on_server(place: Place, made: Made, lock: int) -> Recovery:
     begun = time.monotonic()
     server = read_server(place)
     if server is None:
         raise DrillError(f"recovery environment {place.name}: how to reach its server is lost")
-    recovery = Recovery(place, made, server, ready_seconds=0.0)
+    recovery = Recovery(place, made, server, lock=lock, ready_seconds=0.0)
     recovery.ready_seconds = round(made.seconds + time.monotonic() - begun, 3)
     return recovery
 
 
-def _with_throwaway(place: Place, made: Made, cluster: Cluster) -> Iterator[Recovery]:
+def _with_throwaway(place: Place, made: Made, cluster: Cluster, lock: int) -> Iterator[Recovery]:
     begun = time.monotonic()
     try:
         place.make_socket_folder()
@@ -221,6 +231,6 @@ def _with_throwaway(place: Place, made: Made, cluster: Cluster) -> Iterator[Reco
             }
         )
         seconds = round(made.seconds + time.monotonic() - begun, 3)
-        yield Recovery(place, made, server, ready_seconds=seconds)
+        yield Recovery(place, made, server, lock=lock, ready_seconds=seconds)
     finally:
         cluster.stop()

@@ -4,7 +4,7 @@ A program of itself, of nothing but the standard library: ``python -I -S launche
 SPEC is JSON and holds no secret: ``namespaces`` (of net, pid, mount), ``expose`` (pairs of a closed folder and a path
 below it), and unless a program is given, which takes our own place: ``uid``, ``gid`` (None: stay), ``cwd``, ``argv``
 (None: tell what the network looks like), ``report`` (a descriptor that gets one JSON object: ``refused``, ``not_run``
-or ``network``). The command's environment is our own.
+or ``network``), ``kept`` (descriptors that we hold until all has ended). The command's environment is our own.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ def _start(spec: dict[str, Any]) -> int:
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o077)
-        os.set_inheritable(spec["report"], False)
+        for descriptor in (spec["report"], *spec["kept"]):
+            os.set_inheritable(descriptor, False)
         os.execvp(spec["argv"][0], spec["argv"])  # noqa: S606
     except OSError as error:
         _report(spec, {"not_run": error.strerror or str(error)})

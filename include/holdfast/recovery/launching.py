@@ -46,7 +46,8 @@ class Report(Record):
 class Launch:
     """What to start, and where. ``argv`` None asks for a look at the network.
 
-    ``needed`` are paths it must reach; ``useful`` ones it reaches too where that can be had.
+    ``needed`` are paths it must reach; ``useful`` ones it reaches too where that can be had. ``kept`` are descriptors
+    that stay open until all of its processes are gone; it does not get them itself.
     """
 
     argv: tuple[str, ...] | None
@@ -56,6 +57,7 @@ class Launch:
     env: Mapping[str, str] = field(repr=False)
     needed: tuple[Path, ...] = ()
     useful: tuple[Path, ...] = ()
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def launch(what: Launch, *, timeout_s: float) -> Ended:
     listener = Tail(_TAIL_BYTES)
     begun = time.monotonic()
     try:
-        command = Command((*_LAUNCHER, _spec(what, writing)), what.env, pass_fds=(writing,))
+        command = Command((*_LAUNCHER, _spec(what, writing)), what.env, pass_fds=(writing, *what.kept))
         child = Child(command, stdin=subprocess.DEVNULL, stdout=listener.mouth(), stderr=listener)
     finally:
         os.close(writing)
@@ -135,5 +137,6 @@ def _spec(what: Launch, report: int) -> str:
             "cwd": str(what.cwd),
             "argv": what.argv,
             "report": report,
+            "kept": what.kept,
         }
     )

@@ -163,14 +163,14 @@ class Place:
         return max(path.stat().st_mtime for path in (self.folder, self.record) if path.exists())
 
     @contextmanager
-    def held(self, patience_s: float = _LOCK_PATIENCE_S) -> Iterator[None]:
+    def held(self, patience_s: float = _LOCK_PATIENCE_S) -> Iterator[int]:
         """Nobody else uses it meanwhile. Raises DrillError where somebody does, or there is no such folder.
 
-        The lock goes with the process that holds it, however it ends.
+        The lock goes with the process that holds it, however it ends, and with those that were given the descriptor.
         """
         descriptor = self._lock(time.monotonic() + patience_s)
         try:
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 

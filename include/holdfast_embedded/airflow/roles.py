@@ -46,9 +46,7 @@ def _make_permissions(builder: AirflowAppBuilder) -> None:
     manager.clean_perms()
 
 
-def _stored(
-    manager: FabAirflowSecurityManagerOverride, role: str, permissions: frozenset[Permission]
-) -> list[Stored]:
+def _stored(manager: FabAirflowSecurityManagerOverride, role: str, permissions: frozenset[Permission]) -> list[Stored]:
     found = {permission: manager.get_permission(*permission) for permission in sorted(permissions)}
     for (action, resource), stored in found.items():
         if stored is None:

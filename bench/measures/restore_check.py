@@ -67,8 +67,11 @@ def _unlasting(session: Session, recovery: Path) -> Iterator[Tools]:
     place.make()
     place.open_up()
     major = int((session.cluster.data / "PG_VERSION").read_text())
-    with throwaway_cluster(place, ServerPrograms(session.cluster.bin, major)) as cluster:
-        yield Tools.of(cluster.bin, Server.parse(cluster.url()), session.place.files)
+    try:
+        with throwaway_cluster(place, ServerPrograms(session.cluster.bin, major)) as cluster:
+            yield Tools.of(cluster.bin, Server.parse(cluster.url()), session.place.files)
+    finally:
+        remove_recovery(recovery, place.name)
 
 
 def _result(own: Sequence[Run], peer: Sequence[Run], strict: Sequence[Run]) -> Result:

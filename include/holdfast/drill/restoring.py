@@ -40,6 +40,7 @@ def make_environment(scene: Scene, progress: Progress) -> Work:
         database=source.database,
         server=_server(scene),
         now=now,
+        is_owned=scene.is_whole,
     )
     recovery = scene.recovery
     surroundings = recovery.surroundings(source.server_version)

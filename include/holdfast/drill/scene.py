@@ -46,9 +46,10 @@ class Work:
 class Scene:
     """One drill at work: its recovery environment is opened when a step first needs it, and kept until the end."""
 
-    def __init__(self, environment: Environment, drill: RestorePointId) -> None:
+    def __init__(self, environment: Environment, drill: RestorePointId, *, is_whole: bool = False) -> None:
         self.environment = environment
         self.drill = drill
+        self.is_whole = is_whole  # all steps are taken in this process
         self._opened = ExitStack()
 
     @cached_property

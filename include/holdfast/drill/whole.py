@@ -66,7 +66,7 @@ def _open(
 
 def _carry_out(environment: Environment, drill: RestorePointId, kind: Kind, progress: Progress) -> EvidenceFacts:
     try:
-        with Scene(environment, drill) as scene:
+        with Scene(environment, drill, is_whole=True) as scene:
             for step in steps_of(environment.policy, kind):
                 if take_step(scene, step, progress).outcome == "failed":
                     break

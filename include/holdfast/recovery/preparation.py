@@ -12,6 +12,7 @@ from holdfast.errors import DrillError, HoldfastError, PermanentError
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import connect, translated
 from holdfast.recovery.orphans import end_all_in
+from holdfast.recovery.owner import write_owner
 from holdfast.recovery.place import ROOT_VARIABLE, Place, boot_id, host_id
 from holdfast.recovery.programs import server_for
 from holdfast.recovery.record import Made, read_made, write_made, write_server
@@ -23,12 +24,20 @@ _RIGHTS = "SELECT rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname
 
 
 def prepare_recovery(
-    root: Path, name: str, *, source_major: int, database: str, server: Target | None = None, now: datetime
+    root: Path,
+    name: str,
+    *,
+    source_major: int,
+    database: str,
+    server: Target | None = None,
+    now: datetime,
+    is_owned: bool = False,
 ) -> None:
     """Make the recovery environment ``name``: a throwaway cluster, or a place on ``server``.
 
     ``database`` is the source's name, which a throwaway cluster uses too. What was made for the same is kept; what was
-    left half made is made anew. Leftovers of dead drills are removed first. Raises DrillError where it cannot be made,
+    left half made is made anew. One that ``is_owned`` ends with this process: after its death anybody may remove it.
+    Leftovers of dead drills are removed first. Raises DrillError where it cannot be made,
     and what ``connect`` raises for a recovery server.
     """
     place = Place.of(root, name)
@@ -41,6 +50,8 @@ def prepare_recovery(
                 place.record.touch()
                 return
             empty(place)
+            if is_owned:
+                write_owner(place)
             place.open_up()
             made = _throwaway(place, source_major, database, now) if server is None else None
             write_made(place, made or _on_server(place, server or Target({}), source_major, now))

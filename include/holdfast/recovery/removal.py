@@ -18,6 +18,7 @@ from holdfast.errors import DrillError, HoldfastError
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import connect, translated
 from holdfast.recovery.orphans import end_all_in
+from holdfast.recovery.owner import OWNER, has_lost_owner
 from holdfast.recovery.place import Place, is_name
 from holdfast.recovery.record import read_server
 
@@ -40,7 +41,8 @@ def remove_recovery(root: Path, name: str) -> bool:
 def remove_leftovers(root: Path, *, now: datetime, older_than: timedelta = timedelta(hours=6)) -> list[str]:
     """Remove environments that no process holds and nobody opened for ``older_than``; returns their names.
 
-    One that cannot be removed now is left for the next time.
+    One whose owner has died goes at once, one whose owner lives never. One that cannot be removed now is left for the
+    next time.
     """
     removed = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
@@ -48,7 +50,9 @@ def remove_leftovers(root: Path, *, now: datetime, older_than: timedelta = timed
             continue
         place = Place.of(root, folder.name)
         with suppress(HoldfastError, OSError):
-            if now.timestamp() - place.last_use() < older_than.total_seconds():
+            lost_owner = has_lost_owner(place)
+            is_young = now.timestamp() - place.last_use() < older_than.total_seconds()
+            if is_young if lost_owner is None else not lost_owner:
                 continue
             with place.held(patience_s=0):
                 _remove(place)
@@ -69,7 +73,8 @@ def empty(place: Place) -> None:
     server = read_server(place)
     if server is not None:
         drop_database(server, place.database_name)
-    for entry in place.folder.iterdir():
+    # The owner goes last: by it a removal that is killed is known to be nobody's any more.
+    for entry in sorted(place.folder.iterdir(), key=lambda entry: entry.name == OWNER):
         remove_tree(entry)
     if place.far_socket.is_dir() and not place.far_socket.is_symlink() and _is_ours(place):
         remove_tree(place.far_socket)

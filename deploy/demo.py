@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
+from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.demo.databases import load_demo_databases
 from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
-from holdfast.recovery.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)

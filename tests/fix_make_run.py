@@ -28,7 +28,7 @@ LINE = re.compile(
 )
 _USUAL_PORTS = (8080, 8333, 15432)
 _UI = re.compile(r"^Airflow: (http://127\.0\.0\.1:\d+)   user admin, password (\w+)$", re.MULTILINE)
-_OWN_PASSWORD = "p@:/%#? w"  # noqa: S105
+_OWN_PASSWORD = "p@:/%#? w"
 
 
 class Copy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.drill.checks.media_references import Compared
@@ -26,6 +26,7 @@ Files = st.dictionaries(
 )
 
 
+@example({bytes([number]): (0, 0, False) for number in range(12)}, 10)
 @given(Files, st.integers(1, 80))
 def test_sample_is_as_large_as_it_can_be_and_always_the_same(
     files: dict[bytes, tuple[int, int, bool]], size: int

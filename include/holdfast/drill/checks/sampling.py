@@ -24,7 +24,7 @@ class _Least:
         """Take one more."""
         if len(self._heap) < self._count:
             heapq.heappush(self._heap, (-rank, path))
-        elif self._heap and -rank > self._heap[0][0]:
+        elif self._heap and (-rank, path) > self._heap[0]:  # the path, too: the order of coming must not matter
             heapq.heapreplace(self._heap, (-rank, path))
 
     def paths(self) -> list[bytes]:

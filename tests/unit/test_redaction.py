@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, quote_plus
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.process.redaction import MASK, redact
@@ -22,6 +22,7 @@ def test_a_secret_within_another_leaves_no_rest() -> None:
     assert redact("swordfish sword", ["sword", "swordfish"]) == f"{MASK} {MASK}"
 
 
+@example(["\udc80", "\ud800"], "")
 @given(st.lists(st.text(st.characters(exclude_characters="*"), min_size=1), max_size=4), st.text())
 def test_no_secret_survives(secrets: list[str], noise: str) -> None:
     """Whatever stands around it."""

@@ -10,7 +10,8 @@ MASK = "***"
 
 def spellings(secret: str) -> tuple[str, ...]:
     """The secret as it is and as a URL may spell it, longest first; empty for an empty secret."""
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    raw = _bytes(secret)
+    forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw)}
     return tuple(sorted(forms - {""}, key=len, reverse=True))
 
 
@@ -23,3 +24,11 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, MASK)
     return text
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes it stands for: what was no UTF-8 has come in as single surrogates."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.login import login_name
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
@@ -48,7 +48,7 @@ def drill_command(
         None if id is None else RestorePointId.parse(id),
         media=media,  # type: ignore[arg-type]
         reason=reason,
-        requested_by=getpass.getuser(),
+        requested_by=login_name(),
         progress=reporter(),
     )
     if as_json:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, moment, opened
+from holdfast.cli.login import login_name
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
@@ -72,7 +72,7 @@ def hold_add(policy: Path, environment: str, id: str, reason: str, as_json: bool
     from holdfast.values.ids import RestorePointId
 
     is_new = add_hold(
-        opened(policy, environment), RestorePointId.parse(id), now=moment(None), by=getpass.getuser(), reason=reason
+        opened(policy, environment), RestorePointId.parse(id), now=moment(None), by=login_name(), reason=reason
     )
     if as_json:
         emit({"id": id, "held": True, "changed": is_new})

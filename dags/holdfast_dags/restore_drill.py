@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from airflow.sdk import DAG, BaseOperator, chain
 
+from holdfast.drill import gates_of
 from holdfast_airflow import drill_form
 from holdfast_airflow.operators import CloseDrillOperator
 from holdfast_airflow.sensors import DrillApprovalSensor
@@ -15,7 +16,6 @@ from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import tier_dag
 
 TIER: Final = "restore_drill"
-_GATES: Final[tuple[tuple[str, Literal[1, 2]], ...]] = (("approve", 1), ("approve_second", 2))
 
 
 def build(protected: Protected) -> DAG:
@@ -36,5 +36,5 @@ def _gates(protected: Protected) -> list[BaseOperator]:
         DrillApprovalSensor(
             task_id=gate, subject_id=PICKED, gate=gate, position=position, **protected.operator_arguments
         )
-        for gate, position in _GATES[: protected.policy.approval.needed]
+        for position, gate in enumerate(gates_of(protected.policy), start=1)
     ]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from holdfast.late_imports import late_imports
 
 if TYPE_CHECKING:
-    from holdfast.drill.closing import ClosingFacts, approval_plan, close_drill, gates_of
+    from holdfast.drill.closing import ClosingFacts, approval_plan, close_drill
     from holdfast.drill.gathering import EvidenceFacts, record_evidence
-    from holdfast.drill.naming import StepName, steps_of
+    from holdfast.drill.naming import StepName, gates_of, steps_of
     from holdfast.drill.opening import open_drill
     from holdfast.drill.steps import (
         check_database,
@@ -51,7 +51,7 @@ _PLACES = {
     "check_database": "steps",
     "check_queries": "steps",
     "close_drill": "closing",
-    "gates_of": "closing",
+    "gates_of": "naming",
     "open_drill": "opening",
     "record_evidence": "gathering",
     "recovery_environment": "steps",

@@ -6,14 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from holdfast.approval import demand_approval
+from holdfast.drill.naming import gates_of
 from holdfast.environment import Environment
 from holdfast.errors import ApprovalError
 from holdfast.evidence import approval_markdown, read_closing, read_evidence, write_closing
 from holdfast.manifest.evidence import Closing
-from holdfast.policy import EnvironmentPolicy
 from holdfast.values.ids import RestorePointId
-
-_GATES = ("approve", "approve_second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,6 @@ class ClosingFacts:
     def as_json(self) -> dict[str, object]:
         """The facts as an object of plain values."""
         return {"drill": self.id, "approved_by": list(self.approvers), "closing": self.key}
-
-
-def gates_of(policy: EnvironmentPolicy) -> tuple[str, ...]:
-    """The names of the gates that a drill passes, one for each person who must agree."""
-    return _GATES[: policy.approval.needed]
 
 
 def approval_plan(environment: Environment, drill: RestorePointId) -> str:

@@ -27,8 +27,9 @@ TITLES = {
     QUERIES: "Verification queries and codes",
     RTO: "Compare with the recovery time objective",
 }
+_GATES = ("approve", "approve_second")
 # Names that a task of a drill has anyhow.
-_TAKEN = {*TITLES, "pick", "evidence", "approve", "approve_second", "close", "outcome", "remove_recovery"}
+_TAKEN = {*TITLES, *_GATES, "pick", "evidence", "close", "outcome", "remove_recovery"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class StepName:
 def steps_of(policy: EnvironmentPolicy, kind: Kind) -> tuple[StepName, ...]:
     """The steps that a drill of that kind takes in this environment; a step that has nothing to do is none of them."""
     return tuple(_steps(policy, kind))
+
+
+def gates_of(policy: EnvironmentPolicy) -> tuple[str, ...]:
+    """The names of the gates that a drill passes, one for each person who must agree."""
+    return _GATES[: policy.approval.needed]
 
 
 def _steps(policy: EnvironmentPolicy, kind: Kind) -> Iterator[StepName]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Context, Param, XComArg
@@ -32,9 +32,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
 
     template_fields: Sequence[str] = ("subject_id",)
 
-    def __init__(
-        self, *, subject_id: str | XComArg, gate: str = "approval", position: Literal[1, 2] = 1, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, subject_id: str | XComArg, gate: str = "approval", position: int = 1, **kwargs: Any) -> None:
         # A person is asked once: asking again is for people to decide. Airflow would take an execution timeout, which
         # a DAG may have for all its tasks, for the time to answer; that stands in the policy, which only a task reads.
         # The params that come here are those of the DAG's form, which nobody is to fill in once more.

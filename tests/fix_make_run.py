@@ -154,9 +154,7 @@ def serving(project_copy: Copy, first_round: Round, pg18: Cluster) -> Iterator[S
     assert quote(_OWN_PASSWORD, safe="") in chosen["AIRFLOW_CONN_CAMPUSTRACK_DEVELOPMENT_DB"]
     run = project_copy.start(**chosen)
     try:
-        project_copy.await_true(
-            lambda: "Ctrl-C stops everything" in project_copy.said() or run.poll() is not None, 600
-        )
+        project_copy.await_true(lambda: "Ctrl-C stops everything" in project_copy.said() or run.poll() is not None, 600)
         assert run.poll() is None, project_copy.said()
         yield Serving(project_copy, run, Round(project_copy.said(), frozenset(project_copy.processes())))
     finally:

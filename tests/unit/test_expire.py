@@ -207,6 +207,24 @@ def test_forged_checks_neither_give_nor_take_protection(environment: Environment
     assert not [name for name in site.stored_files() if str(old) in name or str(forged) in name]
 
 
+def test_who_spoils_the_record_of_a_failed_check_does_not_choose_what_is_verified(environment: Environment) -> None:
+    """The point is passed again by its older record, and disputed: the one that nobody disputes stays as well."""
+    signer = environment.signer()
+    good, failed, newest = (_point(environment, day) for day in range(3))
+    store_check(environment.catalog, signer, good, START + timedelta(hours=1))
+    store_check(environment.catalog, signer, failed, START + timedelta(days=1, hours=1))
+    moment = START + timedelta(days=1, hours=2)
+    store_check(environment.catalog, signer, failed, moment, passed=False)
+    [spoilt] = [
+        stored.key
+        for stored in environment.store.list(environment.keys.restore_point(failed))
+        if stored.key.endswith(".sig") and moment.strftime("%Y%m%dt%H%M%Sz") in stored.key
+    ]
+    environment.store.delete(spoilt)
+    expire(environment, now=START + timedelta(days=4000))
+    assert _ids(environment) == [good, failed, newest]
+
+
 def test_restored_point_that_lost_its_dump_protects_no_more(environment: Environment) -> None:
     """The one before it that was restored does."""
     signer = environment.signer()

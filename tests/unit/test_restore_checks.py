@@ -136,7 +136,7 @@ def test_forged_record_proves_nothing(catalog: Catalog, signer: Signer, id: Rest
     with pytest.raises(expected, match=r"restore-check-20260101t110000z-restore_check-[0-9a-f]{6}\.json"):
         read_restore_check(catalog, id, signer.verifier())
     genuine = genuine_restore_check(catalog, catalog.entry(id), signer.verifier())
-    assert genuine == make_check(id, START + HOUR, passed=False)
+    assert genuine == (make_check(id, START + HOUR, passed=False), True)
     listed = summaries(catalog, signer.verifier)[0]
     assert listed.restore_check is None
     assert "restore-check-" in listed.faults[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -75,19 +74,20 @@ def read_restore_check(
     return max(newest, key=_by_end, default=None)
 
 
-def genuine_restore_check(catalog: Catalog, entry: Entry, verifier: Verifier) -> RestoreCheck | None:
-    """The newest restore check whose record can be trusted: one that was slipped in takes nothing from the others."""
-    return next(_genuine(catalog, entry, verifier), None)
+def genuine_restore_check(catalog: Catalog, entry: Entry, verifier: Verifier) -> tuple[RestoreCheck | None, bool]:
+    """The newest restore check whose record can be trusted, and whether a newer one stands there that cannot.
 
-
-def _genuine(catalog: Catalog, entry: Entry, verifier: Verifier) -> Iterator[RestoreCheck]:
+    One that was slipped in takes nothing from the others; one that was spoilt leaves them disputed.
+    """
+    is_disputed = False
     for check in checks_of(entry):
         try:
-            yield _read(catalog, entry.id, check, verifier)
+            return _read(catalog, entry.id, check, verifier), is_disputed
         except StoreRefused:
             raise
         except PermanentError:
-            continue
+            is_disputed = True
+    return None, is_disputed
 
 
 def checks_of(entry: Entry) -> list[RestorePointId]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from holdfast.drill.checks.structure import check_structure
 from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
 from holdfast.drill.scene import Scene, Work
+from holdfast.errors import PermanentError
 from holdfast.manifest.evidence import Fact, Finding
 from holdfast.postgres.binaries import major_of
 from holdfast.postgres.complaints import Kind
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.counts import compare_sequences, count_tables, differences
+from holdfast.postgres.verdict import Finding as Complaint
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress
 from holdfast.recovery import prepare_recovery, remove_leftovers
 from holdfast.restore.attempt import attempt_restore
+from holdfast.restore.fetching import plaintext_of
 
 _WORKERS = 2
 _SHOWN = 50
+_QUOTED = re.compile(r'"[^"]*"')
 # What the recovery server lacks, or what became of it, is no fault of the backup.
 _OF_THE_DRILL = frozenset(
     {Kind.OUT_OF_SPACE, Kind.CONNECTION_LOST, Kind.MISSING_EXTENSION, Kind.MISSING_ROLE, Kind.PERMISSION, Kind.VERSION}
@@ -64,6 +69,7 @@ def restore_database(scene: Scene, progress: Progress) -> Work:
     attempt = attempt_restore(
         scene.environment, scene.opened.point, to=recovery.url, spool=recovery.folder, progress=progress
     )
+    beside = _read_others(scene, progress)
     warnings = tuple(str(finding) for finding in attempt.verdict.warnings)
     facts: dict[str, Fact] = {
         "tables": len(attempt.tables),
@@ -71,7 +77,24 @@ def restore_database(scene: Scene, progress: Progress) -> Work:
         "fetch seconds": round(attempt.fetch_seconds, 3),
         "restore seconds": round(attempt.restore_seconds, 3),
     }
-    return Work(Outcome(_complaints(attempt.verdict), (*attempt.notes, *warnings[:_SHOWN]), facts))
+    findings = (*_complaints(attempt.verdict), *beside)
+    return Work(Outcome(findings, (*attempt.notes, *warnings[:_SHOWN]), facts))
+
+
+def _read_others(scene: Scene, progress: Progress) -> tuple[Finding, ...]:
+    """Roles, inventory and whatever else the manifest names: nothing restores them, so they are read to their ends."""
+    findings = []
+    for artifact in scene.manifest.artifacts:
+        if artifact.content == "database":
+            continue
+        progress.begin(f"read {artifact.name}", artifact.bytes)
+        try:
+            for _ in plaintext_of(scene.environment, scene.manifest, artifact, progress):
+                pass
+        except PermanentError as error:
+            findings.append(blames_backup(error.message))
+        progress.end()
+    return tuple(findings)
 
 
 def check_database(scene: Scene, progress: Progress) -> Work:
@@ -113,12 +136,22 @@ def _complaints(verdict: Verdict) -> tuple[Finding, ...]:
         of_the_drill = set(Kind)
     elif kinds & _OF_THE_DRILL:
         of_the_drill.add(Kind.MISSING_OBJECT)  # it follows from the role or extension that is missing
-    found = [(failure.kind in of_the_drill, str(failure)) for failure in verdict.failures]
+    found = [(failure.kind in of_the_drill, _told(failure)) for failure in verdict.failures]
     shown = found[:_SHOWN]
     if len(found) > _SHOWN:
         rest = found[_SHOWN:]
         shown.append((all(is_drill for is_drill, _ in rest), f"and {len(rest)} more complaints of pg_restore"))
     return tuple(blames_drill(text) if is_drill else blames_backup(text) for is_drill, text in shown)
+
+
+def _told(failure: Complaint) -> str:
+    """A complaint for evidence that is kept for years: what may quote a row, or be anything, is not repeated."""
+    where = f"{failure.entry}: " if failure.entry else ""
+    if failure.kind is Kind.UNCLASSIFIED and failure.dump_id is not None:
+        return f"{where}a complaint that is not understood; `holdfast restore` into a scratch database shows its text"
+    if failure.kind is Kind.DATA:
+        return f"{where}{_QUOTED.sub('"…"', failure.message)} ({failure.kind.value}: {failure.reason})"
+    return str(failure)
 
 
 def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -93,8 +93,8 @@ class Scene:
     def take(self, name: str, title: str, work: Callable[[Scene, Progress], Work], progress: Progress) -> Step:
         """Do a step's work, and leave what came of it in the store.
 
-        What speaks against the backup or the drill's surroundings is a finding. Raises TransientError where another
-        attempt may fare better, and whatever is none of Holdfast's errors.
+        What speaks against the backup or the drill's surroundings is a finding. Raises TransientError where a task may
+        be tried again, and whatever is none of Holdfast's errors.
         """
         started_at = self.environment.clock()
         done = self._done(work, progress)
@@ -117,9 +117,12 @@ class Scene:
         try:
             return work(self, progress)
         except TransientError as error:
-            if not self._is_full():
+            if self._is_full():
+                finding = blames_drill(f"the disk of {self.root} is full: {error.message}")
+            elif self.is_whole:
+                finding = blames_drill(f"{error.message} (another attempt may fare better)")
+            else:
                 raise
-            finding = blames_drill(f"the disk of {self.root} is full: {error.message}")
         except HoldfastError as error:
             finding = self._finding(error)
         return Work(Outcome((finding,)))

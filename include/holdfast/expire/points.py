@@ -72,10 +72,15 @@ def _corrected(
     media: MediaFacts | None,
     shards: Mapping[str, StoredObject],
 ) -> Point:
-    check = genuine_restore_check(environment.catalog, entry, environment.verifier()) if point.is_restored else None
+    check, is_disputed = (
+        genuine_restore_check(environment.catalog, entry, environment.verifier())
+        if point.is_restored
+        else (None, point.is_disputed)
+    )
     return replace(
         point,
         is_media_whole=media is None or not paired_media_faults(environment, media, shards),
         is_restored=check is not None and check.passed,
+        is_disputed=is_disputed,
         has_failed=check is not None and not check.passed,
     )

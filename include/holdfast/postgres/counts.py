@@ -54,7 +54,7 @@ def differences(counted: Iterable[TableRows]) -> tuple[str, ...]:
 
 
 def compare_sequences(target: Target, expected: Ordered[Sequence]) -> tuple[str, ...]:
-    """One line per sequence that is missing, or stands before the value recorded in the snapshot.
+    """One line per sequence that is missing or not known, or stands before the value recorded in the snapshot.
 
     Sequences are outside of transactions: the dump, which reads them a moment after the snapshot, may hold
     later values, never earlier ones. Cycling sequences may, so of them only the existence is checked.
@@ -90,6 +90,8 @@ def _sequence_differences(
             yield f"sequence {_name(name)} is missing"
         elif wanted.last_value is not None and name not in cycling and _is_behind(found, wanted.last_value):
             yield f"sequence {_name(name)}: stands at {found.last_value}, before {wanted.last_value} of the snapshot"
+    known = {(each.schema_name, each.name) for each in expected}
+    yield from (f"sequence {_name(name)} is not in the manifest" for name in restored if name not in known)
 
 
 def _is_behind(found: Sequence, recorded: int) -> bool:

@@ -19,7 +19,8 @@ class Point:
     belongs where it lies. ``is_whole``: it was read back before it was signed, and all its artifacts still stand in
     the store. ``stored_at``: when the store received its manifest, by the store's clock. ``is_media_whole``: so does
     all that its paired media snapshot needs, where it has one. ``is_restored``: its newest restore check passed;
-    ``has_failed``: that one did not pass.
+    ``has_failed``: that one did not pass. ``is_disputed``: a newer record of a check stands there, but cannot be
+    trusted: it may have been a failed one.
     """
 
     id: RestorePointId
@@ -31,6 +32,7 @@ class Point:
     is_media_whole: bool = True
     is_restored: bool = False
     has_failed: bool = False
+    is_disputed: bool = False
 
     @property
     def taken_at(self) -> datetime:
@@ -67,8 +69,12 @@ def decide(points: Iterable[Point], keep: Mapping[str, Duration], now: datetime)
 
 
 def newest_verified(points: Iterable[Point]) -> set[RestorePointId]:
-    """The newest of those that are whole, media included, and were restored, by any of their clocks."""
-    return _newest(point for point in points if _stands(point) and point.is_restored)
+    """The newest of those that are whole, media included, and were restored, by any of their clocks.
+
+    So is the newest whose record nobody disputes: who spoils a record must not choose what is verified.
+    """
+    restored = [point for point in points if _stands(point) and point.is_restored]
+    return _newest(restored) | _newest(point for point in restored if not point.is_disputed)
 
 
 def newest_whole(points: Iterable[Point]) -> set[RestorePointId]:

@@ -67,6 +67,8 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
         self.body = request.body
         self.response_timeout = request.expires_at - request.asked_at
         self.log.info("%s: asked, to be answered until %s", request.title, request.expires_at)
+        # Airflow has filled it in from the run's form, where the requester's own reason has the same name.
+        self.params[_REASON] = None
         try:
             return super().execute(context)
         except TaskAwaitingInput as parked:

@@ -21,7 +21,7 @@ def rows_needed(expect: Expectation) -> int:
 
 
 def difference(expect: Expectation, found: Rows) -> str | None:
-    """What is not as expected, with no more of the answer than its single short value; None where all is well."""
+    """What is not as expected, telling no more of the answer than a number or truth value; None if well."""
     if isinstance(expect, RowsFound):
         return _rows_difference(expect.rows, found)
     if not found.rows:
@@ -90,4 +90,5 @@ def _shown(value: str, kind: int) -> str:
     if kind == _BOOL or kind in _NUMBERS:
         # A numeric may have thousands of digits.
         return _text(value, kind) if len(value) <= _LONGEST_SHOWN else f"a number of {len(value)} digits"
-    return repr(value) if len(value) <= _LONGEST_SHOWN else f"a text of {len(value)} characters"
+    # A text may be anybody's name or address, and evidence is kept for years.
+    return f"a text of {len(value)} characters"

@@ -83,10 +83,13 @@ def _checked(
     seed: str,
     progress: Progress,
 ) -> Outcome:
-    paired = tuple(map(blames_backup, paired_media_faults(environment, media)))
+    paired = list(map(blames_backup, paired_media_faults(environment, media)))
     snapshot = RestorePointId.parse(media.snapshot)
     catalog, verifier = environment.media_catalog, environment.verifier()
     found, listing = catalog.listing(snapshot, verifier, environment.listing_identities())
+    if (found.files, found.bytes) != (media.files, media.bytes):
+        told = f"{media.files} files of {media.bytes} bytes, the snapshot has {found.files} of {found.bytes}"
+        paired.append(blames_backup(f"media snapshot {snapshot}: the restore point's manifest tells of {told}"))
     sample = Sample((environment.policy.drill or Drill()).media_sample, seed)
     progress.begin("media references")
     compared = _compared(environment, media, target, found.source, listing, sample)
@@ -94,7 +97,7 @@ def _checked(
     report = restore_media(
         environment, snapshot, folder, paths=None if extent == "all" else sample.paths(), progress=progress
     )
-    return Outcome.merged([Outcome(paired), compared, _restored(report, extent)])
+    return Outcome.merged([Outcome(tuple(paired)), compared, _restored(report, extent)])
 
 
 def _compared(

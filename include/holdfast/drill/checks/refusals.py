@@ -26,7 +26,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 def refused(error: psycopg.Error, target: Target, title: str, timeout_s: int) -> Finding:
     """The finding for an error of the query named ``title``; raises DatabaseUnavailable where the server is gone."""
     state = error.sqlstate or ""
-    said = redact(" ".join((error.diag.message_primary or str(error)).split()), target.secrets)
+    said = _said(error, target)
     if isinstance(error, psycopg.OperationalError) and (not state or state.startswith(_LOST)):
         raise translate(error, target, title) from error
     if state in _WRITES:
@@ -41,6 +41,16 @@ def refused(error: psycopg.Error, target: Target, title: str, timeout_s: int) ->
         return blames_drill(f"{title}: the recovery environment lacks room: {said}")
     if not state or state.startswith(_MALFORMED):
         return blames_drill(f"{title}: the policy's query is wrong: {said}")
-    # What it quotes may be a row's content, and what a function raises may be anything.
-    told = f"an error of its own ({state})" if state.startswith(_RAISED) else _QUOTED.sub('"…"', said)
-    return blames_backup(f"{title}: it fails on the restored data: {told}")
+    return blames_backup(f"{title}: it fails on the restored data: {said}")
+
+
+def _said(error: psycopg.Error, target: Target) -> str:
+    """The message, with no more of it than names that stand in the query itself.
+
+    What is found wrong while a query is parsed has a place in its text. Later, quotes may hold a row's content, and
+    what is said within a function may be anything.
+    """
+    if error.diag.context or (error.sqlstate or "").startswith(_RAISED):
+        return f"an error of its own ({error.sqlstate})"
+    said = redact(" ".join((error.diag.message_primary or str(error)).split()), target.secrets)
+    return said if error.diag.statement_position else _QUOTED.sub('"…"', said)

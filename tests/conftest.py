@@ -21,6 +21,8 @@ pytest_plugins = [
     "fix_media",
     "fix_recovery",
     "fix_demo_app",
+    "fix_browser",
+    "fix_make_run",
 ]
 
 settings.register_profile("holdfast", deadline=None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.errors import HoldfastError, UsageError
+from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
     from holdfast.values.check import Check
@@ -94,9 +95,9 @@ class Ending:
 
     def _say(self, message: str, hint: str | None, status: int) -> int:
         line = " ".join(message.split("\n"))
-        click.echo(f"holdfast: error: {line}", err=True)
+        click.echo(f"holdfast: error: {visible(line)}", err=True)
         if hint:
-            click.echo(f"hint: {hint}", err=True)
+            click.echo(f"hint: {visible(hint)}", err=True)
         # Where stdout is what failed, the line above has to do.
         with contextlib.suppress(OSError):
             if self.is_json:

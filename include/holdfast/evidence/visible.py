@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 import re
 
+from holdfast.values.visible import visible as on_one_line
+
 _LINKED = re.compile(r"://|www\.|@|mailto:|xmpp:", re.IGNORECASE)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LONGEST = 2000
 
 
 def visible(text: str) -> str:
-    """One line in which nothing hides: control, bidirectional and other unprintable characters as their escapes."""
-    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    """One line in which nothing hides, cut where it is endless."""
+    shown = on_one_line(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}… ({len(shown)} characters)"
 
 

@@ -13,6 +13,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Literal
 
 from holdfast.errors import IntegrityError
+from holdfast.values.visible import visible
 
 Kind = Literal["file", "directory", "link", "special", "vanished"]
 UNSETTLED = b',"unsettled":true}'
@@ -105,7 +106,7 @@ def shown(path: bytes) -> str:
 
 def printable(path: bytes) -> str:
     """A path as a terminal is shown it: nothing in it moves the cursor or begins a line."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown(path))
+    return visible(shown(path))
 
 
 def path_of(line: bytes) -> bytes:

@@ -119,6 +119,7 @@ StoreUrl = Annotated[str, _url(places.store_url_fault)]
 Schedule = Annotated[str, BeforeValidator(_schedule)]
 Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
 ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
 
@@ -229,8 +230,8 @@ class TierPolicy(Part):
 class Between(Part):
     """What a query's single value must lie between, both included."""
 
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    at_most: float | None = Field(default=None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _limits(self) -> Between:
@@ -249,7 +250,7 @@ class DrillQuery(Part):
     """A SQL query on the restored database and what it must say; it runs in a transaction that cannot write."""
 
     sql: Query
-    expect: Between | RowsFound | bool | int | float | str = Field(
+    expect: Between | RowsFound | bool | int | Finite | str = Field(
         description="the single value of its one row; {at_least, at_most} for that value; {rows} for how many rows",
     )
     area: str | None = Field(default=None, description="what it proves, such as payments; its name where not set")
@@ -266,6 +267,17 @@ class DrillCodes(Part):
     each: int = Field(default=3, ge=1, le=1000, strict=True, description="so many of the oldest and of the newest")
 
 
+def _command_line(value: Any) -> Any:
+    if isinstance(value, str) and (not value.strip() or places.CONTROL.search(value)):
+        raise ValueError("expected a program with its arguments on one line, without control characters")
+    return value
+
+
+CommandLine = Annotated[str, BeforeValidator(_command_line)]
+# The recovery environment sets these itself; a database's URL in PATH would be shown with its password.
+_NOT_FOR_SECRETS = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH"})
+
+
 class RecoveryServer(Part):
     """A PostgreSQL server to restore into instead of a throwaway one; its role may create databases."""
 
@@ -276,7 +288,7 @@ class Drill(Part):
     """How restores are tried: what runs against the restored application, what must be true, where it happens."""
 
     app_dir: LocalPath | None = None
-    commands: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
+    commands: tuple[CommandLine, ...] = ()
     command_timeout: Span = Field(default_factory=lambda: duration.Duration.parse("15m"))
     env: dict[EnvName, str] = Field(
         default_factory=dict, description="temporary recovery settings: the commands' whole environment, never a secret"
@@ -293,6 +305,17 @@ class Drill(Part):
     )
     network: Literal["isolated", "isolated-host", "unconfined"] = "isolated"
     server: RecoveryServer | None = None
+
+    @model_validator(mode="after")
+    def _has_a_variable_for_each(self) -> Drill:
+        names = [*self.env, *self.temporary_secrets, self.database_variable, self.media_variable]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the variable {name} is given twice: each has one value")
+        for name in (*self.temporary_secrets, self.database_variable, self.media_variable):
+            if name in _NOT_FOR_SECRETS:
+                raise ValueError(f"the variable {name} has a meaning of its own and can hold no secret or place")
+        return self
 
 
 class ApprovalRules(Part):

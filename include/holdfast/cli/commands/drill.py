@@ -12,6 +12,7 @@ from holdfast.cli.login import login_name
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
+from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
     from holdfast.drill import EvidenceFacts
@@ -74,5 +75,5 @@ def _show(facts: EvidenceFacts, evidence: Evidence) -> None:
 
 def _line(step: Step) -> str:
     mark = "✓" if step.outcome == "passed" else "✗"
-    findings = "".join(f"\n    {finding.about}: {finding.text}" for finding in step.findings)
-    return f"{mark} {step.title}: {figures.seconds(step.seconds)}{findings}"
+    findings = "".join(f"\n    {finding.about}: {visible(finding.text)}" for finding in step.findings)
+    return f"{mark} {visible(step.title)}: {figures.seconds(step.seconds)}{findings}"

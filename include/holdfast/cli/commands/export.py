@@ -12,6 +12,7 @@ from holdfast.cli.binary import to_stdout
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
+from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
     from holdfast.catalog.export_listing import ExportSummary
@@ -35,7 +36,7 @@ def export_list(policy: Path, environment: str, as_json: bool) -> None:
         emit({"exports": [summary.as_json() for summary in found]})
         return
     for summary in found:
-        click.echo(_printable(_line(summary)))
+        click.echo(visible(_line(summary)))
     if not found:
         click.echo("no exports")
 
@@ -62,8 +63,3 @@ def _line(summary: ExportSummary) -> str:
         return f"{summary.id}  BROKEN: {'; '.join(summary.faults)}"
     tables = ", ".join(f"{table.name} ({figures.count(table.rows)} rows)" for table in summary.tables)
     return f"{summary.id}  {figures.size(summary.bytes):>10}  {tables}"
-
-
-def _printable(text: str) -> str:
-    """A table may have any name: what a terminal would act upon, or a line's end, is shown escaped."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

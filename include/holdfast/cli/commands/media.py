@@ -15,6 +15,7 @@ from holdfast.cli.arguments import environment_arguments, json_option, opened
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
+from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
     from holdfast.catalog.media_listing import MediaSummary
@@ -54,7 +55,7 @@ def media_sync(policy: Path, environment: str, force: bool, as_json: bool) -> No
         emit(facts.as_json())
         return
     for note in facts.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {visible(note)}", err=True)
     click.echo(
         f"media snapshot {facts.snapshot}: {figures.count(facts.files)} files, {figures.size(facts.bytes)}; "
         f"{figures.count(facts.new_files)} new, {figures.size(facts.stored_bytes)} stored, "
@@ -225,7 +226,7 @@ def _summary(summary: MediaSummary) -> str:
 
 def _show_check(report: MediaCheckReport) -> None:
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {visible(note)}", err=True)
     for fault in report.faults:
         click.echo(f"holdfast: error: {fault}", err=True)
     for file in report.damaged[:_SHOWN]:
@@ -266,7 +267,7 @@ def _verdict(report: MediaCheckReport) -> str:
 
 def _show_restore(report: MediaRestoreReport) -> None:
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {visible(note)}", err=True)
     for fault in report.faults[:_SHOWN]:
         click.echo(f"holdfast: error: {_printable(fault.path)}: {fault.reason}", err=True)
     if report.fault_count > _SHOWN:
@@ -281,7 +282,7 @@ def _show_restore(report: MediaRestoreReport) -> None:
     else:
         did = "restored"
     click.echo(
-        f"{did} {report.snapshot} into {_one_line(report.target)}: {figures.count(report.files)} files, "
+        f"{did} {report.snapshot} into {visible(report.target)}: {figures.count(report.files)} files, "
         f"{figures.size(report.bytes)}{skipped}{compared}, {figures.seconds(report.seconds)}"
     )
 
@@ -290,8 +291,4 @@ def _printable(path: bytes) -> str:
     """A path on one line: nothing in a file's name may steer the terminal."""
     from holdfast.media.entries import shown
 
-    return _one_line(shown(path))
-
-
-def _one_line(text: str) -> str:
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return visible(shown(path))

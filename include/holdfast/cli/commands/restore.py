@@ -9,6 +9,7 @@ import click
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, opened
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
+from holdfast.values.visible import visible
 
 
 @click.command("restore")
@@ -37,7 +38,7 @@ def restore_command(
         emit(report.as_json())
         return
     for note in report.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {visible(note)}", err=True)
     click.echo(
         f"restored {report.id} into {report.target}: {report.tables} tables, {report.rows} rows, all equal to the "
         f"manifest (fetch {report.fetch_seconds:.1f} s, restore {report.restore_seconds:.1f} s, "

@@ -122,3 +122,24 @@ def test_a_drill_of_nothing_says_what_to_do(pg18: Cluster, make_site: MakeSite, 
     site = make_site(url)
     with pytest.raises(Exception, match="there is no restore point"):
         run_drill(site.environment(), None)
+
+
+def test_the_live_server_is_no_recovery_server(site: Site) -> None:
+    """Restored code would run there with the rights of whoever restores."""
+    _with_drill(site, "\n    drill: {server: {conn_id: shop_db}, network: unconfined}\n")
+    facts = run_drill(site.environment(), None)
+    assert facts.verdict == "failed"
+    assert "is that of the live database" in facts.findings[0]
+
+
+def test_a_recovery_server_that_is_away_fails_the_drill_with_evidence(site: Site) -> None:
+    """Nothing is known of the backup, and the evidence says so."""
+    environment = site.environment()
+    _with_drill(site, "\n    drill: {server: {conn_id: away}, network: unconfined}\n")
+    site.variables["AIRFLOW_CONN_AWAY"] = "postgresql://me:secret@127.0.0.1:1/postgres"
+    environment = site.environment()
+    facts = run_drill(environment, None)
+    assert facts.verdict == "failed"
+    evidence = read_evidence(environment, RestorePointId.parse(facts.id))
+    assert {finding.about for finding in evidence.findings} == {"drill"}
+    assert "secret" not in evidence.encode().decode()

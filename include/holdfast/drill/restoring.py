@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 
 from holdfast.drill.checks.structure import check_structure
 from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
 from holdfast.drill.scene import Scene, Work
-from holdfast.errors import PermanentError
+from holdfast.errors import DrillError, HoldfastError, PermanentError
 from holdfast.manifest.evidence import Fact, Finding
 from holdfast.postgres.binaries import major_of
 from holdfast.postgres.complaints import Kind
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.counts import compare_sequences, count_tables, differences
+from holdfast.postgres.facts import system_identifier
+from holdfast.postgres.session import connect, translated
 from holdfast.postgres.verdict import Finding as Complaint
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress
@@ -122,11 +125,29 @@ def check_database(scene: Scene, progress: Progress) -> Work:
 
 
 def _server(scene: Scene) -> Target | None:
-    """The policy's own recovery server; never the server of the live database under the same address and name."""
-    server = scene.rules.server
-    if server is None:
+    """The policy's own recovery server; raises DrillError for the one that the live database lies on."""
+    named = scene.rules.server
+    if named is None:
         return None
-    return Target.from_connection(scene.environment.connections.get(server.conn_id))
+    server = Target.from_connection(scene.environment.connections.get(named.conn_id))
+    with connect(server) as session, translated(server, "reading the system identifier"):
+        identifier = system_identifier(session)
+    if identifier in _live_identifiers(scene):
+        raise DrillError(
+            f"drill.server: the server behind connection {named.conn_id} is that of the live database",
+            hint="Name another server, or leave drill.server out: a drill then makes a server of its own.",
+        )
+    return server
+
+
+def _live_identifiers(scene: Scene) -> set[str]:
+    """Of the server that was dumped, and of the one that the policy names today, where it can be asked."""
+    found = {scene.manifest.database.source.system_identifier}
+    with suppress(HoldfastError):
+        live = Target.from_connection(scene.environment.database())
+        with connect(live) as session, translated(live, "reading the system identifier"):
+            found.add(system_identifier(session))
+    return found
 
 
 def _complaints(verdict: Verdict) -> tuple[Finding, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
+from dataclasses import replace
 
 from holdfast.drill.gathering import EvidenceFacts, record_evidence
 from holdfast.drill.naming import steps_of
@@ -11,6 +13,7 @@ from holdfast.drill.records import Media
 from holdfast.drill.scene import Scene
 from holdfast.drill.steps import remove_recovery, take_step
 from holdfast.environment import Environment
+from holdfast.errors import HoldfastError
 from holdfast.manifest.evidence import Kind
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
@@ -70,6 +73,23 @@ def _carry_out(environment: Environment, drill: RestorePointId, kind: Kind, prog
             for step in steps_of(environment.policy, kind):
                 if take_step(scene, step, progress).outcome == "failed":
                     break
-    finally:
+    except BaseException:
+        with suppress(HoldfastError):  # why it ended comes first
+            remove_recovery(environment, drill)
+        raise
+    left = _removed(environment, drill)
+    facts = record_evidence(environment, drill, progress=progress)
+    if left is None:
+        return facts
+    if facts.verdict == "passed":
+        raise left
+    return replace(facts, findings=(*facts.findings, left.message))
+
+
+def _removed(environment: Environment, drill: RestorePointId) -> HoldfastError | None:
+    """Remove the recovery environment; what hinders it must not keep the evidence from being recorded."""
+    try:
         remove_recovery(environment, drill)
-    return record_evidence(environment, drill, progress=progress)
+    except HoldfastError as error:
+        return error
+    return None

@@ -104,7 +104,8 @@ def _asked(steps: StepsTaken, text: str, findings: list[str], *, is_of_codes: bo
     ]
     if not facts and not findings:
         return Item(text, "not asked for", f"the policy names no {'codes' if is_of_codes else 'queries'}")
-    said = ", ".join(value if name.startswith("query ") else f"{name}: {value}" for name, value in facts)
+    # Several queries of an area say the same.
+    said = ", ".join(dict.fromkeys(value if name.startswith("query ") else f"{name}: {value}" for name, value in facts))
     detail = findings[0] if findings else said
     return Item(text, "failed" if findings else "done", detail, HOLDFAST, ended(taken))
 

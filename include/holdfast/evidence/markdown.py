@@ -138,7 +138,8 @@ def _steps(evidence: Evidence) -> str:
 def _step(step: Step) -> str:
     mark = "✓" if step.outcome == "passed" else "✗ **failed**"
     facts = [f"{prose(name)} {prose(value)}" for name, value in worded_facts(step)[:_FACTS_SHOWN]]
-    return f"| {mark} | {prose(step.title)} | {figures.seconds(step.seconds)} | {'; '.join(facts)} |"
+    took = figures.seconds(step.seconds).replace(" ", "\N{NO-BREAK SPACE}")  # the column is narrow
+    return f"| {mark} | {prose(step.title)} | {took} | {'; '.join(facts)} |"
 
 
 def _meaning(evidence: Evidence) -> str:

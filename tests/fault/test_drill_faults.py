@@ -350,13 +350,14 @@ def test_missing_role_is_the_servers_fault(
         execute(pg15.url(), "DROP ROLE auditor")
 
 
-def test_drill_on_the_live_server_leaves_its_database_alone(shop: Site, pg18: Cluster) -> None:
-    """It restores into a database of its own name beside it, and drops that alone."""
+def test_drill_on_the_live_server_is_refused(shop: Site, pg18: Cluster) -> None:
+    """Nothing is made there, nothing dropped."""
     live = shop.variables["AIRFLOW_CONN_SHOP_DB"]
     on_server(shop, live)
     execute(live, "DELETE FROM orders WHERE id > 150")
     before = databases(pg18)
-    assert run_drill(shop.environment(), None).findings == ()
+    [finding] = run_drill(shop.environment(), None).findings[:1]
+    assert "is that of the live database" in finding
     assert databases(pg18) == before
     assert rows(live, "SELECT count(*) FROM orders") == [(150,)]
     assert Target.parse(live).database in {name for (name,) in before}

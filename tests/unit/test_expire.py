@@ -194,8 +194,8 @@ def test_newest_restored_stays_beside_the_newest(environment: Environment) -> No
     assert _ids(environment) == [ids[2], ids[4]]
 
 
-def test_forged_checks_neither_give_nor_take_protection(environment: Environment, site: Site) -> None:
-    """A stranger's record makes no point verified, nor the restored one unverified; all of a point goes with it."""
+def test_forged_checks_take_no_protection_and_give_only_time(environment: Environment, site: Site) -> None:
+    """A stranger's record makes no point verified, nor the restored one unverified; a person has to look at it."""
     signer, stranger = environment.signer(), Signer.generate()
     old, restored, forged, newest = (_point(environment, day) for day in range(4))
     store_check(environment.catalog, signer, restored, START + timedelta(days=1, hours=1))
@@ -203,8 +203,27 @@ def test_forged_checks_neither_give_nor_take_protection(environment: Environment
     store_check(environment.catalog, stranger, forged, START + timedelta(days=3))
     store_check(environment.catalog, stranger, old, START + timedelta(days=3))
     expire(environment, now=START + timedelta(days=4000))
+    assert _ids(environment) == [old, restored, forged, newest]
+    for id in (old, forged):
+        for stored in list(environment.store.list(environment.keys.restore_point(id))):
+            if "restore-check" in stored.key:
+                environment.store.delete(stored.key)
+    expire(environment, now=START + timedelta(days=4000))
     assert _ids(environment) == [restored, newest]
     assert not [name for name in site.stored_files() if str(old) in name or str(forged) in name]
+
+
+def test_the_verified_point_stays_though_its_record_was_spoilt(environment: Environment) -> None:
+    """Also beside a newer one that failed, and the newest, which nobody has restored."""
+    signer = environment.signer()
+    good, failed, newest = (_point(environment, day) for day in range(3))
+    store_check(environment.catalog, signer, good, START + timedelta(hours=1))
+    store_check(environment.catalog, signer, failed, START + timedelta(days=1, hours=1), passed=False)
+    for stored in list(environment.store.list(environment.keys.restore_point(good))):
+        if "restore-check" in stored.key and stored.key.endswith(".sig"):
+            environment.store.delete(stored.key)
+    expire(environment, now=START + timedelta(days=4000))
+    assert _ids(environment) == [good, newest]
 
 
 def test_who_spoils_the_record_of_a_failed_check_does_not_choose_what_is_verified(environment: Environment) -> None:

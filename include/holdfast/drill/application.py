@@ -42,11 +42,12 @@ def restore_media(scene: Scene, progress: Progress) -> Work:
 
 
 def recovery_settings(scene: Scene, progress: Progress) -> Work:
-    """Make temporary secrets, and prove that the commands will reach no network, before the first of them runs."""
+    """Make temporary secrets and a role of the application's own, and prove that its commands reach no network."""
     rules, recovery = scene.rules, scene.recovery
     _demand_app_dir(rules.app_dir)
     _write_secrets(recovery.folder / _SETTINGS, {name: secrets.token_urlsafe(32) for name in rules.temporary_secrets})
     confinement = recovery.confine(rules.network)
+    recovery.hand_over()
     shown = {name: value if value.strip().lower() in _PLAIN else "(set)" for name, value in rules.env.items()}
     facts: dict[str, Fact] = {
         **shown,
@@ -69,7 +70,7 @@ def run_command(index: int, scene: Scene, progress: Progress) -> Work:
     environment = {
         **rules.env,
         **temporary,
-        rules.database_variable: recovery.url,
+        rules.database_variable: recovery.application_url,
         rules.media_variable: str(recovery.media),
     }
     limit_s = rules.command_timeout.as_seconds

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from holdfast.catalog import Entry
+from holdfast.catalog.restore_checks import checks_of, genuine_restore_check
 from holdfast.environment import Environment
 from holdfast.expire.deletion import Deletion
 from holdfast.expire.evidence import EvidenceReport, expire_evidence
@@ -23,6 +24,7 @@ from holdfast.values import keys
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+_DISPUTED = "a record of its restore check cannot be trusted: left for a person to look at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def expire(
     rules = {name: tier.keep for name, tier in environment.policy.tiers.items() if tier.keep is not None}
     due = decide(read_points(environment, committed.values()), rules, now)  # type: ignore[arg-type]
     locks = Locks(environment)
-    decisions = [_unless_locked(environment, locks, committed[decision.id], decision) for decision in due]
+    decisions = [_unless_hindered(environment, locks, committed[decision.id], decision) for decision in due]
     deletions = [
         Deletion(str(decision.id), decision.reason, _size(committed[decision.id]), is_remnant=False)
         for decision in decisions
@@ -104,9 +106,19 @@ def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:
     )
 
 
-def _unless_locked(environment: Environment, locks: Locks, entry: Entry, decision: Decision) -> Decision:
-    """The decision, turned where the store would only hide the objects instead of deleting them."""
-    reason = None if decision.keep else locks.reason(_keys(environment, entry))
+def _unless_hindered(environment: Environment, locks: Locks, entry: Entry, decision: Decision) -> Decision:
+    """The decision, turned where the store would only hide the objects instead of deleting them, or a record is forged.
+
+    A record that cannot be trusted may once have said that this is the verified one.
+    """
+    if decision.keep:
+        return decision
+    reason = locks.reason(_keys(environment, entry))
+    if reason is None and checks_of(entry):
+        _, is_disputed = genuine_restore_check(environment.catalog, entry, environment.verifier())
+        reason = (
+            "a record of its restore check cannot be trusted: left for a person to look at" if is_disputed else None
+        )
     return decision if reason is None else Decision(decision.id, True, reason)
 
 

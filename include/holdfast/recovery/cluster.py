@@ -22,7 +22,7 @@ from holdfast.process.child import Command, base_environment, run
 from holdfast.process.supervision import Child
 from holdfast.recovery.account import Account, server_account
 from holdfast.recovery.loopback import unused_port
-from holdfast.recovery.orphans import clear_leftovers
+from holdfast.recovery.orphans import clear_leftovers, read_lines
 
 _START_S = 60.0
 _STOP_S = 60.0
@@ -33,9 +33,9 @@ class Cluster:
 
     ``port`` is a TCP port on 127.0.0.1, 0 for any free one, None for no TCP at all. ``bin`` is the folder of
     postgres and initdb. ``config`` are server settings. As root the server runs as ``account``: unless given,
-    the user postgres, or nobody. ``isolation`` is put before the server's command line: a program that gives it
-    namespaces of its own, in which the account reaches all it needs. The server shuts down when this process
-    dies, however that happens.
+    the user postgres, or nobody. ``isolation`` is put before the server's command line: a program that makes it the
+    account's, in namespaces of its own, and shuts it down when it is told to. The server shuts down when this
+    process dies, however that happens.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Cluster:
 
     @property
     def pid(self) -> int:
-        """The postmaster's process id."""
+        """The process id of the postmaster, or of the program that keeps it isolated."""
         return self._running.process.pid
 
     def is_running(self) -> bool:
@@ -182,11 +182,8 @@ class Cluster:
         draft.rename(self.data)
 
     def _isolated(self, command: Command) -> Command:
-        """Behind ``isolation``, which needs our own rights: the account and the tie to us come after it."""
-        if not self._isolation:
-            return command
-        steps = ("setpriv", *self._account.privileges(), "--pdeathsig", "INT", "--")
-        return Command((*self._isolation, *steps, *command.argv), command.env)
+        """Behind ``isolation``, which needs our own rights and gives them up by itself."""
+        return Command((*self._isolation, *command.argv), command.env) if self._isolation else command
 
     def _settings(self) -> list[str]:
         settings = {
@@ -203,12 +200,16 @@ class Cluster:
         return Command(argv, base_environment(), privileges=self._account.privileges(self.bin, self.folder))
 
     def _await_ready(self) -> None:
-        """The eighth line of postmaster.pid says how far the server is (source: PostgreSQL, miscadmin.h)."""
+        """The eighth line of postmaster.pid says how far the server is (source: PostgreSQL, miscadmin.h).
+
+        An isolated one knows itself by another number than we do; there was no such file before it was started.
+        """
         deadline = time.monotonic() + _START_S
         status_file = self.data / "postmaster.pid"
         while time.monotonic() < deadline and self._running.is_running():
-            lines = status_file.read_text().splitlines() if status_file.exists() else []
-            if len(lines) > 7 and lines[7].strip() == "ready" and int(lines[0]) == self.pid:
+            lines = read_lines(status_file)
+            is_its_own = bool(self._isolation) or lines[:1] == [str(self.pid)]
+            if len(lines) > 7 and lines[7].strip() == "ready" and is_its_own:
                 return
             time.sleep(0.02)
         said = self.log.read_text(errors="replace").strip().splitlines()[-5:]

@@ -21,6 +21,8 @@ _TIMED_OUT = 124
 _LINES = 60
 _LINE_CHARACTERS = 500
 _SECRET_LINE_CHARACTERS = 8
+# Sockets and memory that programs of this machine share; name resolution needs them where there is a network.
+_OTHERS_FOLDERS = (Path("/run"), Path("/dev/shm"))  # noqa: S108
 # Colours and cursor movements (ECMA-48), titles of terminals, and every other control character.
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -67,9 +69,10 @@ def run_command(
         place.account,
         cwd,
         whole,
-        needed=(cwd, place.folder, place.socket),
+        needed=tuple(path for path in (cwd, *place.for_commands) if path != place.folder),
         kept=(lock,),
         useful=(*_prefixes(whole["PATH"]), *_prefixes(str(program.resolve().parent))),
+        hidden=(place.root, *_OTHERS_FOLDERS) if "net" in confined.namespaces else (place.root,),
     )
     ended = launch(what, timeout_s=timeout_s)
     failure = ended.report.refused or ended.report.not_run

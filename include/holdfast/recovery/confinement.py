@@ -16,8 +16,8 @@ from holdfast.recovery.launching import Launch, Network, launch
 Word = Literal["isolated", "isolated-host", "unconfined"]
 _WORDS = ("isolated", "isolated-host", "unconfined")
 # From most to least: what a kernel refuses is left out, but never the network where isolation was promised.
-_ISOLATED = (("net", "pid", "mount"), ("net", "pid"), ("net",))
-_OPEN = (("pid", "mount"), ("pid",), ())
+_ISOLATED = (("net", "pid", "mount", "ipc"), ("net", "pid"), ("net",))
+_OPEN = (("pid", "mount", "ipc"), ("pid",), ())
 _HINT = (
     "Let the worker use namespaces (in a container: CAP_SYS_ADMIN, or unprivileged user namespaces). Else say in the "
     "policy what is so: `network: isolated-host` on a worker that stands on an internal network, or "

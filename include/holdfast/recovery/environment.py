@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from psycopg import sql
 
@@ -15,6 +14,7 @@ from holdfast.manifest.evidence import Confinement, Surroundings
 from holdfast.postgres.binaries import major_of
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import connect, translated
+from holdfast.recovery.application_role import application_of, hand_over_database, restorer_of
 from holdfast.recovery.cluster import Cluster
 from holdfast.recovery.commands import CommandOutcome, run_command
 from holdfast.recovery.confinement import Confined, confine
@@ -26,6 +26,7 @@ from holdfast.recovery.programs import ServerPrograms
 from holdfast.recovery.record import Made, read_made, read_server
 from holdfast.recovery.removal import drop_database
 from holdfast.recovery.throwaway import throwaway_cluster
+from holdfast.recovery.url import url_of
 
 _MAINTENANCE = "template1"
 
@@ -89,6 +90,14 @@ class Recovery:
         """
         return url_of(self.target)
 
+    @property
+    def application_url(self) -> str:
+        """The same for the application's commands: after ``hand_over`` its role owns the database, and is no superuser.
+
+        On a recovery server it is the connection's own role.
+        """
+        return url_of(application_of(self.target) if self.is_throwaway else self.target)
+
     def surroundings(self, source_version: str) -> Surroundings:
         """For the evidence, against the version that the backup was taken from."""
         return Surroundings(
@@ -113,6 +122,11 @@ class Recovery:
                 # The system's own roles cannot be made; those that this version lacks are pg_restore's to tell.
                 if name and not name.startswith("pg_") and name not in ("public", "none"):
                     session.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+
+    def hand_over(self) -> None:
+        """Give all that was restored to the application's role, before the first command; may be repeated."""
+        if self.is_throwaway:
+            hand_over_database(self.target)
 
     def confine(self, network: str) -> Confinement:
         """Prove what commands can reach. Raises DrillError where ``isolated`` cannot be had."""
@@ -141,7 +155,7 @@ class Recovery:
         self.confine(network)
         assert self._confined is not None
         hand_over(self.media, self._place.account)
-        hidden = (*secrets, *self._server.secrets, self.url)
+        hidden = (*secrets, *self._server.secrets, *application_of(self._server).secrets, self.url)
         return run_command(
             self._place,
             self._confined,
@@ -186,22 +200,6 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
             yield from _with_throwaway(place, made, throwaway_cluster(place, programs), lock)
 
 
-def url_of(target: Target) -> str:
-    """The target as a URL that libpq and the drivers of applications read alike; holds the password."""
-    rest = {name: value for name, value in target.parameters.items() if name not in ("user", "password", "dbname")}
-    host = rest.pop("host", "localhost")
-    port = rest.pop("port", "5432")
-    if host.startswith("/"):
-        rest = {"host": host} | rest
-        host = "localhost"
-    login = ":".join(quote(part, safe="") for part in (target.user, target.get("password") or "") if part)
-    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='/')}" for name, value in rest.items())
-    place = f"[{host}]" if ":" in host else host
-    return f"postgresql://{login}{'@' if login else ''}{place}:{port}/{quote(target.database, safe='')}" + (
-        f"?{query}" if query else ""
-    )
-
-
 def _on_server(place: Place, made: Made, lock: int) -> Recovery:
     begun = time.monotonic()
     server = read_server(place)
@@ -231,6 +229,6 @@ def _with_throwaway(place: Place, made: Made, cluster: Cluster, lock: int) -> It
             }
         )
         seconds = round(made.seconds + time.monotonic() - begun, 3)
-        yield Recovery(place, made, server, lock=lock, ready_seconds=seconds)
+        yield Recovery(place, made, restorer_of(server), lock=lock, ready_seconds=seconds)
     finally:
         cluster.stop()

@@ -1,10 +1,11 @@
-"""Run one command in namespaces of its own, as another user, and end all of its processes with it.
+"""Run one command or server in namespaces of its own, as another user, and end all of its processes with it.
 
 A program of itself, of nothing but the standard library: ``python -I -S launcher.py SPEC [PROGRAM ARGUMENT…]``.
-SPEC is JSON and holds no secret: ``namespaces`` (of net, pid, mount), ``expose`` (pairs of a closed folder and a path
-below it), and unless a program is given, which takes our own place: ``uid``, ``gid`` (None: stay), ``cwd``, ``argv``
-(None: tell what the network looks like), ``report`` (a descriptor that gets one JSON object: ``refused``, ``not_run``
-or ``network``), ``kept`` (descriptors that we hold until all has ended). The command's environment is our own.
+SPEC is JSON and holds no secret: ``namespaces`` (of net, pid, mount, ipc), ``covered`` (folders that an empty one
+hides), ``shown`` (paths below those that stay to be seen), ``uid``, ``gid`` (None: stay), ``cwd``, ``argv`` (None: tell
+what the network looks like), ``is_server`` (PROGRAM is a PostgreSQL, to be shut down and not just ended), ``report`` (a
+descriptor that gets one JSON object: ``refused``, ``not_run`` or ``network``; stderr for a server), ``kept``
+(descriptors that we hold until all has ended). The command's environment is our own.
 """
 
 from __future__ import annotations
@@ -25,10 +26,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _GRACE_S = 3.0
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_SHUTDOWN_S = 30
+_STDERR = 2
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
+_CAPABILITIES, _CAPABILITY_VERSION = 64, 0x20080522
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
-_FLAGS = {"net": os.CLONE_NEWNET, "pid": os.CLONE_NEWPID, "mount": os.CLONE_NEWNS}
+_FLAGS = {"net": os.CLONE_NEWNET, "pid": os.CLONE_NEWPID, "mount": os.CLONE_NEWNS, "ipc": os.CLONE_NEWIPC}
+# What programs take for granted that they may write to.
+_SCRATCH = {"/tmp": "mode=1777,size=64m", "/var/tmp": "mode=1777,size=64m", "/dev/shm": "mode=1777"}  # noqa: S108
 _NAMES = ("/proc/net/dev", "/proc/net/route", "/proc/net/ipv6_route", "/proc/net/if_inet6")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,10 +47,7 @@ class Refused(Exception):
 def main() -> NoReturn:
     """Start the command in its place, wait for it, and end as it ended (128 + signal for a signal)."""
     spec = json.loads(sys.argv[1])
-    if sys.argv[2:]:
-        _separate(spec["namespaces"])
-        _furnish(spec)
-        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606
+    spec["argv"] = sys.argv[2:] or spec["argv"]
     try:
         _separate(spec["namespaces"])
     except (OSError, Refused) as error:
@@ -107,27 +111,42 @@ def _tie(alive: int) -> None:
 def _furnish(spec: dict[str, Any]) -> None:
     if "mount" in spec["namespaces"]:
         _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-        for top in dict.fromkeys(top for top, _ in spec["expose"]):
-            _expose(top, sorted({path for folder, path in spec["expose"] if folder == top}))
+        _cover(spec["covered"], spec["shown"])
         if "pid" in spec["namespaces"]:
-            with suppress(Refused):  # containers hide parts of /proc, and then it cannot be mounted anew
-                _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+            _renew_proc(is_needed=not spec["is_server"])
     if "net" in spec["namespaces"]:
         with suppress(OSError):
             _raise_loopback()
 
 
-def _expose(top: str, paths: list[str]) -> None:
-    """Cover the closed folder ``top`` by an empty one that holds ``paths`` alone."""
-    outermost = [path for path in paths if not any(path.startswith(f"{other}/") for other in paths)]
-    opened = [(path, os.open(path, os.O_PATH)) for path in outermost]
-    _mount("none", top, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0711,size=1m")
-    for path, descriptor in opened:
-        old = os.umask(0o066)
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103 - the paths are text from JSON
-        os.umask(old)
-        _mount(f"/proc/self/fd/{descriptor}", path, None, _MS_BIND | _MS_REC)
+def _cover(covered: list[str], shown: list[str]) -> None:
+    """Hide each folder behind an empty one that holds what is shown of it alone; outer ones first."""
+    opened = {path: os.open(path, os.O_PATH) for path in sorted(shown)}
+    for top in sorted(covered):
+        if not os.path.isdir(top):  # noqa: PTH112 - the paths are text from JSON
+            continue
+        below = [path for path in opened if path.startswith(f"{top}/")]
+        _mount("none", top, "tmpfs", _MS_NOSUID | _MS_NODEV, _SCRATCH.get(top, "mode=0711,size=1m"))
+        for path in below:
+            if not any(path.startswith(f"{other}/") for other in below):
+                old = os.umask(0o066)
+                os.makedirs(path, exist_ok=True)  # noqa: PTH103
+                os.umask(old)
+                _mount(f"/proc/self/fd/{opened[path]}", path, None, _MS_BIND | _MS_REC)
+    for descriptor in opened.values():
         os.close(descriptor)
+
+
+def _renew_proc(*, is_needed: bool) -> None:
+    """Show the processes of the new namespace; containers hide parts of /proc, and then the kernel refuses it.
+
+    The old one shows, and lets in to, whatever the same user runs outside. A server does without any.
+    """
+    try:
+        _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    except Refused:
+        if not is_needed:
+            _mount("none", "/proc", "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "mode=0555,size=4k")
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
@@ -149,11 +168,17 @@ def _interface_flags(asking: socket.socket, name: str) -> int:
 
 
 def _become(uid: int | None, gid: int | None) -> None:
+    """Lose every right for good, also those to look into us, who run as the same user as what we start."""
+    for capability in range(_CAPABILITIES):
+        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # who may not drop one has none to lose
     if uid is not None and gid is not None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    nothing = struct.pack("6I", *[0] * 6)
+    _libc.capset(struct.pack("Ii", _CAPABILITY_VERSION, 0), nothing)
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _start(spec: dict[str, Any]) -> int:
@@ -164,8 +189,10 @@ def _start(spec: dict[str, Any]) -> int:
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o077)
-        for descriptor in (spec["report"], *spec["kept"]):
+        for descriptor in {spec["report"], *spec["kept"]} - {_STDERR}:
             os.set_inheritable(descriptor, False)
+        # Without a namespace of processes, this is what ends it with us.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT if spec["is_server"] else signal.SIGKILL, 0, 0, 0)
         os.execvp(spec["argv"][0], spec["argv"])  # noqa: S606
     except OSError as error:
         _report(spec, {"not_run": error.strerror or str(error)})
@@ -175,26 +202,35 @@ def _start(spec: dict[str, Any]) -> int:
 
 def _watch(spec: dict[str, Any], command: int) -> NoReturn:
     """Reap until the command has ended, or we are told to end; then end all that is left."""
-    os.close(spec["report"])
-    has_own_pids = "pid" in spec["namespaces"]
+    if spec["report"] != _STDERR:
+        os.close(spec["report"])
+
+    def finish(status: int) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Whatever a server's sessions started has no say any more once it is down.
+        endings = (signal.SIGKILL,) if spec["is_server"] else (signal.SIGTERM, signal.SIGKILL)
+        _end_all(endings, has_own_pids="pid" in spec["namespaces"])
+        os._exit(status)
 
     def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _end_all(has_own_pids)
-        os._exit(128 + signal.SIGTERM)
+        if spec["is_server"] and number == signal.SIGTERM:
+            os.kill(command, signal.SIGINT)
+            if not signal.getitimer(signal.ITIMER_REAL)[0]:
+                signal.alarm(_SHUTDOWN_S)
+        else:
+            finish(128 + signal.SIGTERM)
 
+    signal.signal(signal.SIGALRM, stop)
     signal.signal(signal.SIGTERM, stop)
     while True:
         pid, status = os.wait()
         if pid == command:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            _end_all(has_own_pids)
-            os._exit(_shell_status(status))
+            finish(_shell_status(status))
 
 
-def _end_all(has_own_pids: bool) -> None:
+def _end_all(endings: Iterable[signal.Signals], *, has_own_pids: bool) -> None:
     """Ask every other process to end, then make it; returns when none is left."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in endings:
         deadline = time.monotonic() + _GRACE_S
         asked: set[int] = set()
         while _is_anybody_left() and time.monotonic() < deadline:

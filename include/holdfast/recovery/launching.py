@@ -21,6 +21,7 @@ from holdfast.process.supervision import Child
 from holdfast.recovery.account import Account
 
 _TAIL_BYTES = 64 << 10
+_STDERR = 2
 _LAUNCHER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")))
 
 
@@ -47,7 +48,8 @@ class Launch:
     """What to start, and where. ``argv`` None asks for a look at the network.
 
     ``needed`` are paths it must reach; ``useful`` ones it reaches too where that can be had. ``kept`` are descriptors
-    that stay open until all of its processes are gone; it does not get them itself.
+    that stay open until all of its processes are gone; it does not get them itself. ``hidden`` are folders of which it
+    sees nothing but what else it reaches, where there is a mount namespace.
     """
 
     argv: tuple[str, ...] | None
@@ -58,6 +60,7 @@ class Launch:
     needed: tuple[Path, ...] = ()
     useful: tuple[Path, ...] = ()
     kept: tuple[int, ...] = ()
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +117,45 @@ def _hidden(account: Account, paths: Sequence[Path]) -> tuple[tuple[str, str], .
     return tuple((str(closed), str(path)) for closed, path in ways if closed is not None)
 
 
-def in_place(namespaces: Sequence[str], account: Account, needed: Sequence[Path]) -> tuple[str, ...]:
-    """What stands before a program's command line to have it started as ours, in these namespaces.
+def supervised(
+    namespaces: Sequence[str], account: Account, *, needed: Sequence[Path] = (), hidden: Sequence[Path] = ()
+) -> tuple[str, ...]:
+    """What stands before a server's command line to have it run in these namespaces, as ``account``, with no rights.
 
-    The program must become ``account`` by itself; ``needed`` are paths that it must reach then.
+    SIGINT and SIGTERM shut it down. All that it started ends with it, and it with the launcher.
     """
-    spec = {"namespaces": namespaces, "expose": demand_reach(account, needed, namespaces)}
-    return (*_LAUNCHER, json.dumps(spec))
+    what = Launch(None, tuple(namespaces), account, Path("/"), {}, needed=tuple(needed), hidden=tuple(hidden))
+    return (*_LAUNCHER, _spec(what, _STDERR, is_server=True))
 
 
-def _spec(what: Launch, report: int) -> str:
-    account = what.account
-    changes = account.name is not None
-    useful = [path for path in what.useful if account.may_search(path)] if "mount" in what.namespaces else []
-    exposed = (*demand_reach(account, what.needed, what.namespaces), *_hidden(account, useful))
+def _spec(what: Launch, report: int, *, is_server: bool = False) -> str:
+    changes = what.account.name is not None
+    covered, shown = _view(what)
     return json.dumps(
         {
             "namespaces": what.namespaces,
-            "uid": account.uid if changes else None,
-            "gid": account.gid if changes else None,
-            "expose": exposed,
+            "uid": what.account.uid if changes else None,
+            "gid": what.account.gid if changes else None,
+            "covered": covered,
+            "shown": shown,
             "cwd": str(what.cwd),
             "argv": what.argv,
+            "is_server": is_server,
             "report": report,
             "kept": what.kept,
         }
     )
+
+
+def _view(what: Launch) -> tuple[list[str], list[str]]:
+    """Which folders are covered, and which paths below them stay to be seen."""
+    account = what.account
+    closed = [top for top, _ in demand_reach(account, what.needed, what.namespaces)]
+    if "mount" not in what.namespaces:
+        return [], []
+    useful = [path for path in what.useful if account.may_search(path)]
+    closed += [top for top, _ in _hidden(account, useful)]
+    covered = {*closed, *(str(folder.resolve()) for folder in what.hidden if folder.is_dir())}
+    paths = {str(form) for path in (*what.needed, *useful) if path.exists() for form in (path, path.resolve())}
+    shown = {path for path in paths if any(path.startswith(f"{top}/") for top in covered)}
+    return sorted(covered), sorted(shown)

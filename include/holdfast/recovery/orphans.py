@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,8 +25,9 @@ def clear_leftovers(data: Path) -> None:
     """
     lock = data / "postmaster.pid"
     with suppress(FileNotFoundError):
-        pid = int(lock.read_text().split("\n", 1)[0])
-        if pid in _at_work_in(data):
+        lock.lstat()
+        pid = next(iter(read_lines(lock)), "")
+        if pid.isdecimal() and int(pid) in _at_work_in(data):
             raise PermanentError(
                 f"PostgreSQL in {data}: is already running as process {pid}",
                 hint="Stop the other run first.",
@@ -54,6 +56,23 @@ def end_all_in(folders: Iterable[Path]) -> None:
         else:
             return
     raise PermanentError(f"processes {sorted(alive)} in {there[0]}: cannot be ended")
+
+
+def read_lines(lock: Path) -> list[str]:
+    """The lines of a server's lock file; none where there is no such file, or something else in its place.
+
+    What was restored may write into the data directory: a pipe there must not keep us waiting.
+    """
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return []
+    with os.fdopen(descriptor, "rb") as file:
+        return os.pread(descriptor, 4096, 0).decode(errors="replace").splitlines() if _is_file(file.fileno()) else []
+
+
+def _is_file(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _await_orphans(data: Path) -> None:

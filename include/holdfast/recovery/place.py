@@ -128,6 +128,11 @@ class Place:
         return Path("/tmp") / f"holdfast-{os.geteuid()}-{digest}"  # noqa: S108 - its owner is checked before use
 
     @property
+    def for_commands(self) -> tuple[Path, ...]:
+        """What commands get to see of it: neither the server's files nor its password."""
+        return (self.media, self.home, self.temporary, self.socket)
+
+    @property
     def database_name(self) -> str:
         """What its database is called on a recovery server, in the 63 bytes that a name may have."""
         safe = re.sub(r"[^a-z0-9]+", "_", self.name.lower())
@@ -147,6 +152,10 @@ class Place:
                 hint=f"Remove it, or name a shorter folder in {ROOT_VARIABLE}.",
             )
         self.account.make_folder(folder)
+
+    def keep_password(self) -> None:
+        """The superuser's password is no concern of the commands, which run as the server's account."""
+        os.chown(self.folder / "password", os.geteuid(), os.getegid(), follow_symlinks=False)
 
     def make(self) -> None:
         """The folder alone; one that exists is left as it is."""

@@ -88,6 +88,7 @@ def _throwaway(place: Place, source_major: int, database: str, now: datetime) ->
     try:
         end_all_in((cluster.data, place.folder / "data.new"))
         cluster.initialise()
+        place.keep_password()
     except PermanentError as error:
         raise unusable(place, error.message) from error
     return Made(

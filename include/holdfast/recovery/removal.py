@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import stat
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +14,7 @@ from psycopg import sql
 from holdfast.errors import DrillError, HoldfastError
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import connect, translated
+from holdfast.recovery.clearing import remove_tree
 from holdfast.recovery.orphans import end_all_in
 from holdfast.recovery.owner import OWNER, has_lost_owner
 from holdfast.recovery.place import Place, is_name
@@ -80,14 +78,6 @@ def empty(place: Place) -> None:
         remove_tree(place.far_socket)
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a file or folder; folders that a command closed to itself are opened first."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    shutil.rmtree(path, onexc=_open_and_try_again)
-
-
 def _remove(place: Place) -> None:
     """The commands of a process that was killed may still write while they are ended, which takes seconds."""
     deadline = time.monotonic() + _PATIENCE_S
@@ -108,17 +98,3 @@ def _remove(place: Place) -> None:
 
 def _is_ours(place: Place) -> bool:
     return place.far_socket.lstat().st_uid in (os.geteuid(), place.account.uid)
-
-
-def _open_and_try_again(function: Callable[..., object], path: str, error: BaseException) -> None:
-    if isinstance(error, FileNotFoundError):
-        return
-    if not isinstance(error, PermissionError):
-        raise error
-    for folder in (Path(path).parent, Path(path)):
-        if stat.S_ISDIR(folder.lstat().st_mode):
-            folder.chmod(0o700)
-    if Path(path).is_symlink() or not Path(path).is_dir():
-        Path(path).unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path)

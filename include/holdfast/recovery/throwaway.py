@@ -11,18 +11,23 @@ from holdfast.errors import DrillError, HoldfastError
 from holdfast.process.child import Command, base_environment, run
 from holdfast.recovery.account import recovery_account
 from holdfast.recovery.cluster import Cluster
-from holdfast.recovery.launching import in_place
+from holdfast.recovery.launching import supervised
 from holdfast.recovery.place import Place
 from holdfast.recovery.programs import ServerPrograms
 
 _MB = 1 << 20
+# From most to least; processes of their own need a view of their own on /proc.
+_LADDER = (("net", "pid", "mount", "ipc"), ("net", "mount"), ("net",), ())
+# Where others leave files and sockets.
+_STRANGERS_FOLDERS = tuple(map(Path, ("/tmp", "/var/tmp", "/run", "/dev/shm")))  # noqa: S108
+_SYSTEM = ("/usr", "/etc", "/lib", "/bin", "/proc", "/dev", "/sys")
 
 
 def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
     """The cluster in that place, made or not; it is not started.
 
-    Where the kernel allows, its server has no network either: what restored triggers, foreign tables or
-    subscriptions would call out for must not leave the machine.
+    Where the kernel allows, its server has no network, sees no other process and no other recovery environment: what
+    restored triggers, foreign tables or subscriptions would call out for must not leave the machine.
     """
     return Cluster(
         place.folder,
@@ -35,7 +40,7 @@ def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
         account=place.account,
         # Until 18 there are no checksums unless asked for, and no option against them.
         initdb_options=("--no-data-checksums",) if programs.major >= 18 else (),
-        isolation=_isolation(place, programs.folder),
+        isolation=_isolation(place, programs.folder) if (place.folder / "data").is_dir() else (),
     )
 
 
@@ -58,7 +63,7 @@ def _settings() -> dict[str, str]:
         "max_wal_size": "4GB",
         "checkpoint_timeout": "1h",
         "max_connections": "60",
-        "max_locks_per_transaction": "256",
+        "max_locks_per_transaction": "1024",
         "jit": "off",
         "dynamic_shared_memory_type": _shared_memory(2 * share_mb * _MB),
         "log_min_error_statement": "panic",
@@ -83,17 +88,31 @@ def _shared_memory(needed_bytes: int) -> str:
 
 
 def _isolation(place: Place, programs: Path) -> tuple[str, ...]:
-    """What takes the network away from the server; nothing where the kernel does not give namespaces."""
-    for namespaces in (("net", "mount"), ("net",)):
+    """What takes from the server all that it does not need, as far as the kernel allows.
+
+    It runs what was restored, and as a superuser: functions in indexes and triggers may start any program.
+    """
+    needed = (programs.parent, place.folder / "data", place.socket)
+    hidden = (place.root, *_STRANGERS_FOLDERS, *_home())
+    for namespaces in _LADDER:
         if _are_given(namespaces):
             with suppress(DrillError):
-                return in_place(namespaces, place.account, (programs.parent, place.folder, place.socket))
+                return supervised(namespaces, place.account, needed=needed, hidden=hidden)
     return ()
+
+
+def _home() -> list[Path]:
+    """Ours, unless the system lies in it."""
+    home = Path(os.environ.get("HOME", "/"))
+    is_own = home.is_absolute() and not any(Path(path).is_relative_to(home.resolve()) for path in _SYSTEM)
+    return [home] if is_own else []
 
 
 @cache
 def _are_given(namespaces: tuple[str, ...]) -> bool:
-    trial = (*in_place(namespaces, recovery_account(), ()), "true")
+    if not namespaces:
+        return True
+    trial = (*supervised(namespaces, recovery_account(), hidden=_STRANGERS_FOLDERS), "true")
     try:
         run(Command(trial, base_environment()), timeout_s=30).require()
     except HoldfastError:

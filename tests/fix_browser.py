@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def logged_in(browser: Browser, url: str, name: str, password: str) -> Iterator[tuple[Page, list[str]]]:
-    """A page of somebody who has logged in to the Airflow at ``url``, and what its requests were refused from then on."""
+    """A page of somebody who has logged in to the Airflow at ``url``, and what it is refused from then on."""
     refused: list[str] = []
 
     def note(response: Response) -> None:

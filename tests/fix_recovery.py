@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.recovery import prepare_recovery, remove_recovery
+from holdfast.recovery.account import recovery_account
+from holdfast.recovery.launching import supervised
 
+_INCLUDE = Path(__file__).parents[1] / "include"
 NAME = "shop.production.20261122T090000Z-restore_drill-4f9c2a"
 
 
@@ -67,3 +72,28 @@ def await_no_process_of(folder: Path, seconds: float = 20) -> None:
     while left := processes_of(folder):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
+
+
+def as_program(body: str, *arguments: str, user: int | None = None, prefix: tuple[str, ...] = ()) -> str:
+    """What a program of our own prints; as another user it sees of closed folders only Python."""
+    if user is not None:
+        python = Path(sys.executable).resolve().parents[1]
+        assert user == recovery_account().uid
+        prefix = supervised(("mount",), recovery_account(), needed=(python, Path(sys.prefix), _INCLUDE))
+    head = (
+        "import json, shlex, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
+        "from holdfast.errors import DrillError\nfrom holdfast.postgres.session import connect\n"
+        "from holdfast.recovery import *\n"
+    )
+    lines = body.strip("\n").splitlines()
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    ran = subprocess.run(
+        [*prefix, sys.executable, "-c", head + "\n".join(line[indent:] for line in lines), *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_INCLUDE)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout

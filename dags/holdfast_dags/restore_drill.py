@@ -16,6 +16,8 @@ from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import tier_dag
 
 TIER: Final = "restore_drill"
+# A drill that waits for people over a weekend must not keep the next one from whoever needs it.
+_RUNS_AT_ONCE: Final = 3
 
 
 def build(protected: Protected) -> DAG:
@@ -23,7 +25,7 @@ def build(protected: Protected) -> DAG:
     form = drill_form.drill_params(
         has_media=protected.policy.media is not None, is_scheduled=protected.tiers[TIER].schedule is not None
     )
-    with tier_dag(protected, TIER, params=form) as dag:
+    with tier_dag(protected, TIER, params=form, runs_at_once=_RUNS_AT_ONCE) as dag:
         evidence = drill_steps(protected, TIER)
         close = CloseDrillOperator(task_id="close", drill=PICKED, **protected.operator_arguments)
         chain(evidence, *_gates(protected), close)

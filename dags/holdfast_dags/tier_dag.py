@@ -30,7 +30,12 @@ _RUN_TYPES = ["scheduled", "manual", "operator_triggered", "asset_triggered", "a
 
 
 def tier_dag(
-    protected: Protected, tier: str, *, params: Mapping[str, Param] | None = None, asset: Asset | None = None
+    protected: Protected,
+    tier: str,
+    *,
+    params: Mapping[str, Param] | None = None,
+    asset: Asset | None = None,
+    runs_at_once: int = 1,
 ) -> DAG:
     """The tier's DAG without its tasks and runbook; each event of the ``asset`` starts it, too.
 
@@ -44,7 +49,7 @@ def tier_dag(
         schedule=_either(_schedule(protected, tier), asset),
         catchup=False,
         # Two backups of one environment at once would only slow each other and the application down.
-        max_active_runs=1,
+        max_active_runs=runs_at_once,
         allowed_run_types=_RUN_TYPES,  # type: ignore[arg-type]  # its enumeration is not public
         # A schedule that someone wrote into a policy runs, whatever Airflow's default for new DAGs.
         is_paused_upon_creation=False,

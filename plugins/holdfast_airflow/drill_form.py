@@ -62,7 +62,7 @@ def _restore_point() -> Param:
         type=["null", "string"],
         pattern=_ID,
         title="Restore point",
-        description="Its id, as `holdfast list` and the tab Restore point of its run show it; empty: the newest one",
+        description="Its id, from the tab Restore point of its run or the command holdfast list; empty: the newest one",
     )
 
 

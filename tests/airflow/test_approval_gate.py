@@ -32,6 +32,7 @@ def test_approval_of_another_person_passes(gates: Gates) -> None:
     assert shown["body"] == PLAN
     assert shown["subject"] == f"Approve {run.subject} of shop/production (1 of 1)"
     assert (shown["options"], shown["defaults"], list(shown["params"])) == (["Approve", "Reject"], None, ["reason"])
+    assert shown["params"]["reason"]["value"] is None
     run.answer("grace", reason="all equal")
     assert run.end() == {"pick": "success", "approval": "success", "act": "success"}
     assert gates.airflow.returned(run.path, "act") == ["approval: grace"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from fix_browser import WAIT_MS, logged_in
@@ -89,7 +90,8 @@ class Office:
     def url(self) -> str:
         return self.serving.round.ui[0]
 
-    def at_desk(self, name: str):
+    def at_desk(self, name: str) -> AbstractContextManager[tuple[Page, list[str]]]:
+        """Their page, and what its requests were refused."""
         password = (self.serving.copy.state / "secrets" / f"{name}_password").read_text()
         return logged_in(self.browser, self.url, name, password)
 
@@ -99,7 +101,8 @@ class Office:
         page.wait_for_timeout(1500)  # what moves has to come to rest
         page.screenshot(path=file)
         if os.environ.get(_KEEP):
-            shutil.copy(file, PROJECT / "docs" / "images")
+            with Image.open(file) as picture:
+                picture.quantize(256).save(PROJECT / "docs" / "images" / file.name, optimize=True)
 
 
 @pytest.fixture
@@ -202,13 +205,14 @@ def approve(office: Office, page: Page, drill: Drill) -> None:
     """From the list of what waits, with a comment, having read what was restored."""
     page.goto(f"{office.url}/required_actions")
     page.get_by_role("row", name="Approval Required").get_by_role("link", name="Approve").first.click()
-    expect(page.get_by_role("heading", name="✓ Restore drill PASSED")).to_be_visible(timeout=WAIT_MS)
+    heading = page.get_by_role("heading", name="✓ Restore drill PASSED")
+    expect(heading).to_be_visible(timeout=WAIT_MS)
     expect(page.get_by_role("row", name="requested by").get_by_text("dba")).to_be_visible()
     expect(page.locator("[name=element_reason]")).to_have_value("")  # not what the requester wrote
     page.locator("[name=element_reason]").fill(COMMENT)
-    page.set_viewport_size({"width": 1200, "height": 1900})
+    page.set_viewport_size({"width": 1200, "height": 1980})  # the whole plan
+    heading.scroll_into_view_if_needed()
     office.keep(page, "approval")
-    page.set_viewport_size({"width": 1200, "height": 1000})
     page.get_by_role("button", name="Approve").click()
     await_true(lambda: drill.state in ("success", "failed"), "the run ends")
     assert drill.state == "success"

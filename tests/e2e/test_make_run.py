@@ -40,7 +40,11 @@ def test_state_is_one_folder_whose_secrets_nobody_else_reads(project_copy: Copy,
     assert {path.name for path in project_copy.folder.iterdir()} <= ours
     for folder in (project_copy.state / "secrets", project_copy.state / "keys"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    private = [*(project_copy.state / "secrets").iterdir(), project_copy.state / "keys/identity.txt", project_copy.state / "keys/signing.pem"]
+    private = [
+        *(project_copy.state / "secrets").iterdir(),
+        project_copy.state / "keys/identity.txt",
+        project_copy.state / "keys/signing.pem",
+    ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
 
 

@@ -103,6 +103,26 @@ def test_killed_amid_use(recovery_folder: Path) -> None:
         assert rows(recovery.url, "SELECT count(*) FROM t") == [(1000,)]
 
 
+def test_killed_while_restored_code_runs_programs(recovery_folder: Path) -> None:
+    """One that left its session and heeds no request, and one that a session of the server waits for."""
+    use = """
+prepare()
+with opened_recovery(root, name) as recovery:
+    with connect(recovery.target.with_database("template1")) as session:
+        session.execute("CREATE TABLE t AS SELECT 7 AS a")
+        script = "cd /; (trap : TERM INT HUP; setsid sleep 3700 >/dev/null 2>&1 &); touch running; sleep 3700"
+        session.execute(f"COPY t FROM PROGRAM 'touch running; bash -c \\"{script}\\"'")
+"""
+    process = start(recovery_folder, use)
+    await_path(recovery_folder / NAME / "data" / "running")
+    kill(process)
+    begun = time.monotonic()
+    with opened_recovery(recovery_folder, NAME) as recovery:
+        assert rows(recovery.url.replace("/shop?", "/template1?"), "SELECT a FROM t") == [(7,)]
+    assert time.monotonic() - begun < 30
+    assert not sleepers()
+
+
 def test_taken_over_at_once_from_a_killed_process(recovery_folder: Path) -> None:
     """Its server may still be at work; it is ended by the next, who holds the lock."""
     process = start(recovery_folder, "prepare()\n" + _USE)

@@ -7,8 +7,6 @@ import os
 import shlex
 import socket
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,14 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from fix_recovery import NAME, await_no_process_of, recovery_root_for_tests
+from fix_recovery import NAME, as_program, await_no_process_of, recovery_root_for_tests
 from holdfast.errors import DrillError
 from holdfast.postgres.session import connect
 from holdfast.recovery import CommandOutcome, Recovery, opened_recovery, prepare_recovery
 from holdfast.recovery.account import recovery_account
-from holdfast.recovery.launching import in_place
-
-_INCLUDE = Path(__file__).parents[2] / "include"
 
 
 @pytest.fixture(scope="module")
@@ -343,28 +338,3 @@ def test_where_namespaces_are_refused_isolation_is_too(recovery_folder: Path) ->
     assert timed_out
     assert not [pid for number in (3633, 3634, 3635) for pid in descendants_named(f"sleep {number}")]
     await_no_process_of(recovery_folder)
-
-
-def as_program(body: str, *arguments: str, user: int | None = None, prefix: tuple[str, ...] = ()) -> str:
-    """What a program of our own prints; as another user it sees of closed folders only Python."""
-    if user is not None:
-        python = Path(sys.executable).resolve().parents[1]
-        shown = in_place(("mount",), recovery_account(), (python, Path(sys.prefix), _INCLUDE))
-        prefix = (*shown, "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--")
-    head = (
-        "import json, shlex, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
-        "from holdfast.errors import DrillError\nfrom holdfast.postgres.session import connect\n"
-        "from holdfast.recovery import *\n"
-    )
-    lines = body.strip("\n").splitlines()
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    ran = subprocess.run(
-        [*prefix, sys.executable, "-c", head + "\n".join(line[indent:] for line in lines), *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(_INCLUDE)},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from holdfast.evidence.figures import counts, gravest_first, is_only_late, moment, share_of_rto, worded_facts
 from holdfast.evidence.objects import sha256
@@ -13,6 +13,7 @@ from holdfast.values import figures
 _FINDINGS_SHOWN = 20
 _TABLES_SHOWN = 20
 _FACTS_SHOWN = 12
+_PASSED = ": passed"
 _MEDIA = {"none": "not restored", "sample": "a sample restored and hashed", "all": "all restored and hashed"}
 
 
@@ -137,9 +138,20 @@ def _steps(evidence: Evidence) -> str:
 
 def _step(step: Step) -> str:
     mark = "✓" if step.outcome == "passed" else "✗ **failed**"
-    facts = [f"{prose(name)} {prose(value)}" for name, value in worded_facts(step)[:_FACTS_SHOWN]]
+    facts = [f"{prose(name)} {prose(value)}" for name, value in _by_area(worded_facts(step))[:_FACTS_SHOWN]]
     took = figures.seconds(step.seconds).replace(" ", "\N{NO-BREAK SPACE}")  # the column is narrow
     return f"| {mark} | {prose(step.title)} | {took} | {'; '.join(facts)} |"
+
+
+def _by_area(facts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The facts with all queries that passed as one, which names the areas that they prove."""
+    areas = [value.removesuffix(_PASSED) for name, value in facts if _is_passed_query(name, value)]
+    others = [(name, value) for name, value in facts if not _is_passed_query(name, value)]
+    return [*others, ("passed:", ", ".join(dict.fromkeys(areas)))] if areas else others
+
+
+def _is_passed_query(name: str, value: str) -> bool:
+    return name.startswith("query ") and value.endswith(_PASSED)
 
 
 def _meaning(evidence: Evidence) -> str:

@@ -206,22 +206,23 @@ def _watch(spec: dict[str, Any], command: int) -> NoReturn:
         os.close(spec["report"])
 
     def finish(status: int) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         # Whatever a server's sessions started has no say any more once it is down.
         endings = (signal.SIGKILL,) if spec["is_server"] else (signal.SIGTERM, signal.SIGKILL)
         _end_all(endings, has_own_pids="pid" in spec["namespaces"])
         os._exit(status)
 
     def stop(number: int, frame: object) -> None:
-        if spec["is_server"] and number == signal.SIGTERM:
+        if spec["is_server"] and number != signal.SIGALRM:
             os.kill(command, signal.SIGINT)
             if not signal.getitimer(signal.ITIMER_REAL)[0]:
                 signal.alarm(_SHUTDOWN_S)
         else:
             finish(128 + signal.SIGTERM)
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     while True:
         pid, status = os.wait()
         if pid == command:

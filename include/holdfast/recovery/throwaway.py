@@ -20,6 +20,7 @@ _MB = 1 << 20
 _LADDER = (("net", "pid", "mount", "ipc"), ("net", "mount"), ("net",), ())
 # Where others leave files and sockets.
 _STRANGERS_FOLDERS = tuple(map(Path, ("/tmp", "/var/tmp", "/run", "/dev/shm")))  # noqa: S108
+_OUR_FOLDERS = ("HOME", "AIRFLOW_HOME", "HOLDFAST_STATE", "HOLDFAST_KEYS")
 _SYSTEM = ("/usr", "/etc", "/lib", "/bin", "/proc", "/dev", "/sys")
 
 
@@ -93,7 +94,7 @@ def _isolation(place: Place, programs: Path) -> tuple[str, ...]:
     It runs what was restored, and as a superuser: functions in indexes and triggers may start any program.
     """
     needed = (programs.parent, place.folder / "data", place.socket)
-    hidden = (place.root, *_STRANGERS_FOLDERS, *_home())
+    hidden = (place.root, *_STRANGERS_FOLDERS, *_ours())
     for namespaces in _LADDER:
         if _are_given(namespaces):
             with suppress(DrillError):
@@ -101,11 +102,14 @@ def _isolation(place: Place, programs: Path) -> tuple[str, ...]:
     return ()
 
 
-def _home() -> list[Path]:
-    """Ours, unless the system lies in it."""
-    home = Path(os.environ.get("HOME", "/"))
-    is_own = home.is_absolute() and not any(Path(path).is_relative_to(home.resolve()) for path in _SYSTEM)
-    return [home] if is_own else []
+def _ours() -> list[Path]:
+    """Folders with what is ours to know, such as keys, unless the system lies in them."""
+    named = [Path(os.environ.get(name, "/")) for name in _OUR_FOLDERS]
+    return [
+        folder
+        for folder in named
+        if folder.is_absolute() and not any(Path(path).is_relative_to(folder.resolve()) for path in _SYSTEM)
+    ]
 
 
 @cache

@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 STATE := .holdfast
 PYTHON := $(STATE)/venv/bin/python
+# Tests wait for servers more than they compute; each file stays with one process, and so do its servers.
+TEST_PROCESSES ?= 2
 
 .PHONY: run round test bench lint clean lock help prepare
 
@@ -34,7 +36,7 @@ lint: prepare ## Check style, types and the layers of imports
 test: ## Run every check and every test; nothing must be started beforehand
 	@tools/test-programs.sh
 	@$(MAKE) --no-print-directory lint
-	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 bench: prepare ## Measure, print a table and write JSON
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench

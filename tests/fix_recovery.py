@@ -34,9 +34,11 @@ def recovery_root_for_tests() -> Iterator[Path]:
     """A root that everybody may step through and nobody else may list; nothing may be left that works in it."""
     folder = Path(tempfile.mkdtemp(prefix="hf-test-", dir="/tmp"))
     folder.chmod(0o711)
-    yield folder
-    for entry in tuple(folder.iterdir()):
-        remove_recovery(folder, entry.name)
+    try:
+        yield folder
+    finally:
+        for entry in tuple(folder.iterdir()):
+            remove_recovery(folder, entry.name)
     assert processes_of(folder) == []
     folder.rmdir()
 

@@ -17,7 +17,7 @@ RUN apt-get update \
  && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \
  && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
  && apt-get install --yes --no-install-recommends \
-        age curl libnss-wrapper openssl tinyproxy-bin zstd \
+        age curl openssl tinyproxy-bin zstd \
         postgresql-15 postgresql-16 postgresql-17 postgresql-18 \
  && rm -rf /var/lib/apt/lists/*
 

@@ -67,6 +67,9 @@ END
     demo_stores
 }
 
+# initdb, which makes the clusters of recovery environments, wants its user to have a name.
+passwd() { printf 'root:x:0:0:root:/root:/usr/sbin/nologin\nholdfast:x:%s:%s::/opt/airflow:/usr/sbin/nologin\n' "$uid" "$gid"; }
+once passwd passwd
 once postgres_password password
 once database_url url postgresql+psycopg2://airflow: postgres_password @postgres:5432/airflow
 once redis_password password

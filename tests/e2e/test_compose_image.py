@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fix_compose import PROJECT
 
@@ -56,11 +57,12 @@ def test_image_holds_nothing_of_development(instructions: list[tuple[str, str]])
 
 
 def test_image_has_the_tools_that_backups_and_break_glass_need(instructions: list[tuple[str, str]]) -> None:
-    """Every supported major of PostgreSQL's clients from PostgreSQL's own repository, and the public tools."""
+    """Every supported major of PostgreSQL, servers too, from PostgreSQL's own repository; the public tools."""
     runs = _runs(instructions)
     assert "/usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y" in runs
-    clients = {f"postgresql-client-{major}" for major in (15, 16, 17, 18)}
-    assert clients | {"age", "openssl", "zstd", "tinyproxy-bin", "curl"} <= set(runs.split())
+    servers = {f"postgresql-{major}" for major in (15, 16, 17, 18)}
+    assert "create_main_cluster = false" in runs
+    assert servers | {"age", "openssl", "zstd", "tinyproxy-bin", "curl"} <= set(runs.split())
     assert not re.search(r"curl .*\| *(sh|bash)|wget |ADD http|--trusted|allow-unauthenticated", runs)
 
 
@@ -91,6 +93,8 @@ def test_programs_of_the_image_are_sound() -> None:
         if path.suffix == ".sh":
             subprocess.run(["sh", "-n", path], check=True)
             assert path.stat().st_mode & 0o111, name
+        elif path.suffix == ".yaml":
+            assert yaml.safe_load(path.read_text())
         else:
             compile(path.read_text(), path, "exec")
 

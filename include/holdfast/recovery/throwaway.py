@@ -35,7 +35,7 @@ def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
         programs.folder,
         port=None,
         socket_dir=place.socket,
-        config=_settings(),
+        config=_settings(programs.major),
         # Every system has it; a restored database brings its own.
         locale="C",
         account=place.account,
@@ -45,7 +45,12 @@ def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
     )
 
 
-def _settings() -> dict[str, str]:
+def is_cut_off() -> bool:
+    """Does this host's kernel let a throwaway server have no network?"""
+    return any(_are_given(namespaces) for namespaces in _LADDER if "net" in namespaces)
+
+
+def _settings(major: int) -> dict[str, str]:
     """Nothing has to survive a crash of the machine, and one restore has it all to itself.
 
     A crash of the server alone loses nothing: what was committed is with the kernel, since ``synchronous_commit``
@@ -68,6 +73,8 @@ def _settings() -> dict[str, str]:
         "jit": "off",
         "dynamic_shared_memory_type": _shared_memory(2 * share_mb * _MB),
         "log_min_error_statement": "panic",
+        # A trigger on login would write rows between the restore and the count.
+        **({"event_triggers": "off"} if major >= 17 else {}),
     }
 
 

@@ -51,7 +51,7 @@ STEPS = (
     ),
     (
         "recovery_settings",
-        "Temporary recovery settings: payments and e-mail off, no network",
+        "Temporary recovery settings: what commands get and can reach",
         0.21,
         {"PAYMENTS_ENABLED": "false", "EMAIL_DELIVERY": "disabled", "SESSION_SECRET": "(random, for this drill alone)"},
     ),

@@ -23,7 +23,7 @@ TITLES = {
     RESTORE_DATABASE: "Restore the database",
     CHECK_DATABASE: "Count rows, check sequences, indexes and constraints",
     RESTORE_MEDIA: "Restore media and check references",
-    RECOVERY_SETTINGS: "Temporary recovery settings: payments and e-mail off, no network",
+    RECOVERY_SETTINGS: "Temporary recovery settings: what commands get and can reach",
     QUERIES: "Verification queries and codes",
     RTO: "Compare with the recovery time objective",
 }

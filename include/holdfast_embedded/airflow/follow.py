@@ -22,7 +22,7 @@ def follow(runs: Runs, started: Mapping[str, Run], what: str = "") -> Iterator[t
             if _look(runs, f"{title}, {what}" if what else title, run):
                 del waiting[title]
                 yield title, run
-        if time.monotonic() > remind_at:
+        if waiting and time.monotonic() > remind_at:
             remind_at += _REMIND_S
             tell(f"still at work: {', '.join(f'{title} ({run.task or run.state})' for title, run in waiting.items())}")
 

@@ -36,7 +36,8 @@ lint: prepare ## Check style, types and the layers of imports
 test: ## Run every check and every test; nothing must be started beforehand
 	@tools/test-programs.sh
 	@$(MAKE) --no-print-directory lint
-	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
+		--no-loadscope-reorder
 
 bench: prepare ## Measure, print a table and write JSON
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench

@@ -179,7 +179,7 @@ def kill(airflow: Airflow, run: str, task_id: str) -> None:
     await_true(lambda: found.extend(_titled(title)) or found, 120, f"{task_id} begins", every_s=0.01)
     pid = found[0]
     # Until it has started something; tasks that start nothing are killed as they begin to work.
-    deadline = time.monotonic() + (20 if task_id in STEPS else 0.4)
+    deadline = time.monotonic() + (20 if task_id in STEPS else 0.1)
     while not (started := descendants(pid)) and time.monotonic() < deadline and is_alive(pid):
         time.sleep(0.005)
     time.sleep(0.05)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator, TriggerRule, chain
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Kind = Literal["restore_drill", "restore_check"]
 # A template instead of pick.output, which would draw an edge from pick to every task that takes it.
 PICKED = "{{ ti.xcom_pull(task_ids='pick') }}"
+# Restored code may hang for ever, on purpose even; no restore that anybody waits for takes as long as this.
+_LONGEST = timedelta(days=2)
 _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
     {
         "recovery_environment": RecoveryEnvironmentOperator,
@@ -84,5 +87,6 @@ def _remove_recovery(protected: Protected, *, setups: Sequence[BaseOperator], la
     remove.as_teardown(setups=list(setups), on_failure_fail_dagrun=True)
 
 
-def _arguments(protected: Protected) -> dict[str, str]:
-    return {"drill": PICKED, "queue": RECOVERY_QUEUE, **protected.operator_arguments}
+def _arguments(protected: Protected) -> dict[str, Any]:
+    place = protected.operator_arguments
+    return {"drill": PICKED, "queue": RECOVERY_QUEUE, "execution_timeout": _LONGEST, **place}

@@ -143,3 +143,16 @@ def test_a_recovery_server_that_is_away_fails_the_drill_with_evidence(site: Site
     evidence = read_evidence(environment, RestorePointId.parse(facts.id))
     assert {finding.about for finding in evidence.findings} == {"drill"}
     assert "secret" not in evidence.encode().decode()
+
+
+def test_doctor_says_what_a_drill_would_lack(site: Site, tmp_path: Path) -> None:
+    """Before the first drill: room, a server, the application, a network that can be taken away."""
+    _with_drill(site)
+    site.variables["HOLDFAST_RECOVERY"] = str(tmp_path / "recovery")
+    checks = {each["name"]: each for each in site.json("doctor", str(site.policy_file), "production")["checks"]}
+    assert [checks[name]["verdict"] for name in ("recovery folder", "recovery server", "drill commands")] == ["ok"] * 3
+    assert "PostgreSQL 18" in checks["recovery server"]["text"]
+    assert checks["drill commands"]["text"] == "1, network isolated, interfaces: lo"
+    site.edit_policy("      commands:\n", f"      app_dir: {tmp_path}/nowhere\n      commands:\n")
+    lacking = site.json("doctor", str(site.policy_file), "production", expect=1)["checks"]
+    assert [each["name"] for each in lacking if each["verdict"] == "failed"] == ["drill commands"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.doctor import database, inventory, keys, store
+from holdfast.doctor import database, drills, inventory, keys, store
 from holdfast.environment import Environment
 from holdfast.values.check import Check, attempt
 
@@ -28,4 +28,11 @@ def examine(environment: Environment) -> list[Check]:
         ]
     if environment.policy.inventory is not None:
         checks.append(attempt("inventory", lambda: inventory.inventory(environment)))
+    if drills.take_place_here(environment):
+        checks += [
+            attempt("recovery folder", lambda: drills.room(environment)),
+            attempt("recovery server", lambda: drills.server(environment)),
+        ]
+        if drills.has_commands(environment):
+            checks.append(attempt("drill commands", lambda: drills.commands(environment)))
     return checks

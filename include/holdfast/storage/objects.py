@@ -24,6 +24,8 @@ from holdfast.storage.upload import Upload
 if TYPE_CHECKING:
     from obstore import ObjectMeta
 
+# From here on, storing takes long enough for another writer to come in between.
+_SLOW_BYTES = 1 << 20
 _PAGE = 1000
 _NO_SUCH_RANGE = 416
 
@@ -109,6 +111,10 @@ class ObjectStore:
                     raise
 
     def _put_small(self, key: str, content: bytes, writer: str) -> int:
+        claim = Claim(self._backend, key, writer, self._lease_s)
+        if len(content) >= _SLOW_BYTES:
+            # SeaweedFS looks whether the key is free before the bytes have come: what completes meanwhile is lost.
+            self._take(claim, key)
         with self._backend.explained("write", key):
             try:
                 obstore.put(
@@ -122,8 +128,10 @@ class ObjectStore:
             except FAILURES:
                 if not self._is_stored(key, writer):
                     raise
+            finally:
+                claim.release()
             # A large upload may have looked for the object just before we stored it: let it finish, see who won.
-            Claim(self._backend, key, writer, self._lease_s).await_others()
+            claim.await_others()
             if self._backend.writer_of(key) != writer:
                 raise self._taken(key)
         return len(content)

@@ -26,10 +26,6 @@ class About(Record):
         """For messages."""
         return f"gate {self.gate} of {self.app}/{self.environment}/{self.subject}"
 
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
 
 class Request(About):
     """What a gate showed (``sha256`` is that of ``body`` in UTF-8), on whose behalf, and how long it may be answered.

@@ -36,10 +36,6 @@ class RestoreCheck(Record):
     rto_seconds: float | None
     evidence_sha256: str
 
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
 
 def record_key(catalog: Catalog, id: RestorePointId, check: RestorePointId, ending: str = _ENDING) -> str:
     """Where the record of one check of a restore point lies, or with ``.sig`` its signature."""

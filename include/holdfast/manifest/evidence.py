@@ -121,10 +121,6 @@ class Evidence(Record):
         """All steps' findings, in order."""
         return tuple(finding for step in self.steps for finding in step.findings)
 
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
 
 class GivenApproval(Record):
     """One person's agreement to what the gate showed: ``sha256`` is that of the text shown."""
@@ -147,7 +143,3 @@ class Closing(Record):
     closed_at: datetime
     approval: Literal["given", "not asked"]
     approvals: tuple[GivenApproval, ...]
-
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -50,7 +50,3 @@ class ExportManifest(Record):
     def rows(self) -> int:
         """All tables' rows together."""
         return sum(table.rows for table in self.tables)
-
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -14,6 +14,10 @@ class Record(BaseModel):
     # Built when first used: most commands need but a few of the kinds.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
+    def encode(self) -> bytes:
+        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
 
 class Table(Record):
     """One table (or leaf partition) and its exact number of rows in the dump's snapshot."""
@@ -170,7 +174,3 @@ class Manifest(Record):
     def artifact_sizes(self) -> dict[str, int]:
         """Stored bytes of each artifact by name."""
         return {artifact.name: artifact.bytes for artifact in self.artifacts}
-
-    def encode(self) -> bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"

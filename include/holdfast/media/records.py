@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from datetime import datetime
 from typing import Literal
 
@@ -71,10 +70,6 @@ class SnapshotManifest(Record):
     listing: ListingFacts
     shards: tuple[ShardUse, ...]
 
-    def encode(self) -> builtins.bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
 
 class ShardLook(Record):
     """One shard that a check has read to its end, and whether all that was known of it fitted."""
@@ -102,7 +97,3 @@ class MediaCheck(Record):
     fraction: float
     shards: tuple[ShardLook, ...]
     damaged: tuple[DamagedContent, ...]
-
-    def encode(self) -> builtins.bytes:
-        """The bytes that are signed and stored: UTF-8 JSON, two-space indents, a closing newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"

@@ -30,7 +30,7 @@ def verify_evidence(environment: Environment, id: RestorePointId) -> list[str]:
 
     Raises ObjectMissing where there is nothing at all under that id.
     """
-    prefix = key_of(environment, id, EVIDENCE).removesuffix(EVIDENCE)
+    prefix = environment.keys.evidence_of(id)
     objects = {stored.key[len(prefix) :]: stored for stored in environment.store.list(prefix)}
     if not objects:
         raise ObjectMissing(

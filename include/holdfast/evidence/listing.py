@@ -51,17 +51,17 @@ def list_evidence(environment: Environment) -> list[EvidenceEntry]:
     prefix, are not.
     """
     environment.verifier()
-    folders = recorded(environment).items()
     with ThreadPoolExecutor(_READERS) as readers:
-        return list(readers.map(lambda folder: _entry(environment, *folder), folders))
+        return list(readers.map(lambda folder: _entry(environment, *folder), recorded(environment).items()))
 
 
 def recorded(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
     """The drills that left evidence, oldest first, each with its objects by their name there, from one listing."""
-    return {id: objects for id, objects in _folders(environment).items() if _is_recorded(objects)}
+    return {id: objects for id, objects in folders(environment).items() if _is_recorded(objects)}
 
 
-def _folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
+def folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
+    """All drills and checks that left anything, oldest first, each with its objects, from one listing."""
     prefix = environment.keys.evidence
     found: dict[RestorePointId, dict[str, StoredObject]] = {}
     for stored in environment.store.list(prefix):

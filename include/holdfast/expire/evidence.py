@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.evidence import read_evidence
+from holdfast.evidence.listing import folders as evidence_folders
 from holdfast.evidence.objects import CLOSING, EVIDENCE, KINDS, signature_of
-from holdfast.expire.deletion import Deletion
+from holdfast.expire.deletion import Deletion, DeletionReport
 from holdfast.expire.locks import Locks
 from holdfast.retention import Decision
 from holdfast.retention.evidence import Proof, decide_evidence, newest_passed
@@ -28,29 +29,10 @@ _FIRST = (EVIDENCE, signature_of(EVIDENCE), CLOSING)
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceReport:
-    """What expire did with evidence; ``kept`` carries the reason for all that some rule covers and that stays."""
+class EvidenceReport(DeletionReport):
+    """What expire did with evidence, approvals included; ``kept``: all that some rule covers and that stays."""
 
-    kept: tuple[Decision, ...] = ()
-    deleted: tuple[Deletion, ...] = ()
-
-    @property
-    def freed_bytes(self) -> int:
-        """Stored bytes of everything deleted, approvals included."""
-        return sum(deletion.bytes for deletion in self.deleted)
-
-    @property
-    def summary(self) -> str:
-        """What goes behind the other figures of the run; empty where no rule covers any evidence."""
-        return f"; evidence: {len(self.deleted)} go, {len(self.kept)} kept" if self.kept or self.deleted else ""
-
-    def as_json(self) -> dict[str, object]:
-        """The report as an object of plain values."""
-        return {
-            "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
-            "deleted": [asdict(deletion) for deletion in self.deleted],
-            "bytes_freed": self.freed_bytes,
-        }
+    kind = "evidence"
 
 
 def expire_evidence(
@@ -61,7 +43,7 @@ def expire_evidence(
     ``standing``: the restore points that still exist. Evidence of a kind whose tier has no ``keep`` stays.
     """
     rules = _rules(environment)
-    folders = _folders(environment)
+    folders = evidence_folders(environment)
     proofs = _proofs(environment, {id: each for id, each in folders.items() if id.tier in rules}, rules, now)
     kept: list[Decision] = []
     deleted: list[Deletion] = []
@@ -97,7 +79,7 @@ class _Gone:
     @classmethod
     def of(cls, environment: Environment, id: RestorePointId) -> _Gone:
         """What stands of a drill: its evidence, and what was asked and answered about it."""
-        prefix = f"{environment.keys.evidence}{id}/"
+        prefix = environment.keys.evidence_of(id)
         own = {stored.key[len(prefix) :]: stored for stored in environment.store.list(prefix)}
         first = [own[name].key for name in _FIRST if name in own]
         # Approvals go before the rest, so that none is ever left without a folder that leads here.
@@ -114,18 +96,6 @@ class _Gone:
 def _rules(environment: Environment) -> dict[str, Duration]:
     tiers = ((kind, environment.policy.tiers.get(kind)) for kind in KINDS)  # type: ignore[call-overload]
     return {kind: tier.keep for kind, tier in tiers if tier is not None and tier.keep is not None}
-
-
-def _folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
-    """All drills and checks that left anything, each with its objects by their name there, from one listing."""
-    prefix = environment.keys.evidence
-    found: dict[RestorePointId, dict[str, StoredObject]] = {}
-    for stored in environment.store.list(prefix):
-        folder, slash, name = stored.key[len(prefix) :].partition("/")
-        id = RestorePointId.recognised(folder)
-        if slash and name and id is not None and id.tier in KINDS:
-            found.setdefault(id, {})[name] = stored
-    return found
 
 
 def _are_drafts(objects: Iterable[str]) -> bool:

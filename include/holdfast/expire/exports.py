@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
-from holdfast.expire.deletion import Deletion
+from holdfast.expire.deletion import Deletion, DeletionReport
 from holdfast.expire.locks import Locks
 from holdfast.retention import Decision, Point
 from holdfast.retention.exports import decide_exports
@@ -18,29 +18,10 @@ from holdfast.values.ids import RestorePointId
 
 
 @dataclass(frozen=True, slots=True)
-class ExportsReport:
+class ExportsReport(DeletionReport):
     """What expire did with exports; ``kept`` carries the reason for every one that stays."""
 
-    kept: tuple[Decision, ...] = ()
-    deleted: tuple[Deletion, ...] = ()
-
-    @property
-    def freed_bytes(self) -> int:
-        """Stored bytes of everything deleted."""
-        return sum(deletion.bytes for deletion in self.deleted)
-
-    @property
-    def summary(self) -> str:
-        """What goes behind the other figures of the run; empty where there are no exports."""
-        return f"; exports: {len(self.deleted)} go, {len(self.kept)} kept" if self.kept or self.deleted else ""
-
-    def as_json(self) -> dict[str, object]:
-        """The report as an object of plain values."""
-        return {
-            "kept": [{"id": str(decision.id), "reason": decision.reason} for decision in self.kept],
-            "deleted": [asdict(deletion) for deletion in self.deleted],
-            "bytes_freed": self.freed_bytes,
-        }
+    kind = "exports"
 
 
 def expire_exports(

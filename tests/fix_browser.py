@@ -22,7 +22,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def logged_in(browser: Browser, url: str, name: str, password: str) -> Iterator[tuple[Page, list[str]]]:
+def logged_in(
+    browser: Browser, url: str, name: str, password: str, *, width: int = 1200, height: int = 1000, scale: float = 1.5
+) -> Iterator[tuple[Page, list[str]]]:
     """A page of somebody who has logged in to the Airflow at ``url``, and what it is refused from then on."""
     refused: list[str] = []
 
@@ -30,7 +32,7 @@ def logged_in(browser: Browser, url: str, name: str, password: str) -> Iterator[
         if response.status in (401, 403):
             refused.append(f"{response.status} {response.url.removeprefix(url)}")
 
-    with browser.new_context(viewport={"width": 1200, "height": 1000}, device_scale_factor=1.5) as context:
+    with browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale) as context:
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
         page.goto(url)

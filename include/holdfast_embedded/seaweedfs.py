@@ -26,6 +26,7 @@ _REGION = "us-east-1"
 _START_S = 60.0
 _STOP_S = 15.0
 _ATTEMPTS = 3
+_VOLUMES = 10_000
 _LONGEST_SOCKET = 100  # the kernel's limit is 107 (unix(7))
 _SERVICES = ("master", "volume", "filer", "admin", "s3")
 
@@ -194,6 +195,9 @@ class SeaweedFS:
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "s3.autoCreateBucket": "false",  # or a mistyped bucket would come into being
+            # Each bucket takes several volumes, empty at first; by default their number follows from the free disk
+            # space when it starts, and on a small disk the next bucket would be refused with room to spare.
+            "volume.max": _VOLUMES,
             **self._ports,
             **self._sockets(),
         }

@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
+from holdfast_airflow.answers import text_of
 
 Media = Literal["none", "sample", "all"]
 _EXTENTS: tuple[Media, ...] = ("sample", "all", "none")
@@ -28,12 +29,12 @@ class DrillForm:
     def of(cls, params: Mapping[str, Any]) -> Self:
         """The answers in a run's params; raises UsageError for a restore point that is no id."""
         given = {name: params[name] for name in params}
-        named = _text(given.get("restore_point"))
+        named = text_of(given.get("restore_point"))
         extent = given.get("media")
         return cls(
             RestorePointId.parse(named) if named else None,
             next((known for known in _EXTENTS if known == extent), None),
-            _text(given.get("reason")),
+            text_of(given.get("reason")),
         )
 
     def demand_possible(self, title: str, *, must_say_why: bool) -> None:
@@ -87,7 +88,3 @@ def _reason(*, is_required: bool) -> Param:
         description="Required of people: why this drill is made, such as the quarter or the incident; it stands in "
         "the evidence",
     )
-
-
-def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None

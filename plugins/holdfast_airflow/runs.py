@@ -18,7 +18,12 @@ def opened_at(context: Context) -> datetime:
 def origin(context: Context) -> str:
     """What the run is called, unique in this Airflow and the same whenever one of its tasks runs again."""
     run = context["dag_run"]
-    return f"{run.dag_id}/{run.run_id}"
+    return origin_of(run.dag_id, run.run_id)
+
+
+def origin_of(dag_id: str, run_id: str) -> str:
+    """The same, for who has no context."""
+    return f"{dag_id}/{run_id}"
 
 
 def is_by_hand(context: Context) -> bool:

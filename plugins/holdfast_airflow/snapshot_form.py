@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from holdfast.errors import UsageError
 from holdfast.policy import EnvironmentPolicy
+from holdfast_airflow.answers import text_of
 
 RESTORE_CHECK = "restore_check"
 _LABEL = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -28,8 +29,8 @@ class SnapshotForm:
         """The answers in a run's params; what is missing counts as not given."""
         given = {name: params[name] for name in params}
         return cls(
-            _text(given.get("label")),
-            _text(given.get("reason")),
+            text_of(given.get("label")),
+            text_of(given.get("reason")),
             given.get(RESTORE_CHECK) is True,
         )
 
@@ -73,7 +74,3 @@ def params() -> dict[str, Param]:
             description="The run succeeds only when the restore point was restored for real and compared",
         ),
     }
-
-
-def _text(value: object) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None

@@ -48,9 +48,9 @@ def database_url(pg18: Cluster, make_database: Callable[..., str]) -> str:
     url = make_database(TABLES)
     name = url.rpartition("/")[2]
     quoted = PASSWORD.replace("'", "''")
-    execute(pg18.url(), "DROP ROLE IF EXISTS canary")
-    execute(pg18.url(), f"CREATE ROLE canary SUPERUSER LOGIN PASSWORD '{quoted}'")
-    return pg18.url(name, user="canary", password=PASSWORD)
+    execute(pg18.url(), "DROP ROLE IF EXISTS nightly_canary")
+    execute(pg18.url(), f"CREATE ROLE nightly_canary SUPERUSER LOGIN PASSWORD '{quoted}'")
+    return pg18.url(name, user="nightly_canary", password=PASSWORD)
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fix_airflow import await_true
+from fix_browser import WAIT_MS, logged_in
 from fix_roles import GATE, ROLES, SHOP, TIERS, Office, Person, open_office
 from holdfast.recovery.cluster import Cluster
 
 pytestmark = pytest.mark.timeout(900)
 
 STAGING, PRODUCTION = SHOP
-WAIT_MS = 60_000
 MAY_BACK_UP = {STAGING: {"admin", "devops", "dba", "developer"}, PRODUCTION: {"admin", "devops", "dba"}}
 
 
@@ -30,34 +30,9 @@ def office(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield opened
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)
-        yield started
-        started.close()
-
-
-@contextmanager
-def at_the_desk(browser: Browser, person: Person) -> Iterator[tuple[Page, list[str]]]:
+def at_the_desk(browser: Browser, person: Person) -> AbstractContextManager[tuple[Page, list[str]]]:
     """A page of somebody who has logged in by the form, and what its requests were refused."""
-    refused: list[str] = []
-
-    def note(response: Response) -> None:
-        if response.status in (401, 403):
-            refused.append(f"{response.status} {response.url.removeprefix(person.url)}")
-
-    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        page.goto(person.url)
-        page.fill("input[name=username]", person.name)
-        page.fill("input[name=password]", person.password)
-        page.click("input[type=submit]")
-        page.wait_for_url(lambda url: "/auth/" not in url)
-        page.on("response", note)
-        yield page, refused
+    return logged_in(browser, person.url, person.name, person.password, width=1400, height=900, scale=1)
 
 
 @pytest.mark.parametrize("name", ROLES)

@@ -34,13 +34,13 @@ def site(pg15: Cluster, pg18: Cluster, make_site: MakeSite, tmp_path: Path) -> I
     """A shop with a restore point, and a recovery server whose password is the canary."""
     url = pg15.create_database("canary_shop")
     execute(url, f"CREATE TABLE people (name text); INSERT INTO people VALUES ('{_ROW}')")
-    execute(pg18.url(), f"CREATE ROLE canary LOGIN CREATEDB PASSWORD '{CANARY}'")
+    execute(pg18.url(), f"CREATE ROLE drill_canary LOGIN CREATEDB PASSWORD '{CANARY}'")
     site = make_site(url)
     site.backup()
     site.variables["HOLDFAST_RECOVERY"] = str(tmp_path / "recovery")
-    site.variables["AIRFLOW_CONN_RECOVERY"] = pg18.url("postgres", user="canary", password=CANARY)
+    site.variables["AIRFLOW_CONN_RECOVERY"] = pg18.url("postgres", user="drill_canary", password=CANARY)
     yield site
-    execute(pg18.url(), "DROP ROLE canary")
+    execute(pg18.url(), "DROP ROLE drill_canary")
     execute(pg15.url(), "DROP DATABASE canary_shop")
 
 

@@ -29,6 +29,7 @@ from holdfast.drill import (
     run_drill,
     run_restore_check,
 )
+from holdfast.environment import Environment
 from holdfast.evidence import read_evidence, verify_evidence
 from holdfast.expire import expire
 from holdfast.manifest.model import Manifest
@@ -87,6 +88,20 @@ def processes_of(folder: Path) -> list[str]:
 def the_point(site: Site) -> RestorePointId:
     (id,) = site.ids()
     return RestorePointId.parse(id)
+
+
+def open_check(environment: Environment, id: RestorePointId | None = None) -> RestorePointId:
+    """Open a restore check whose steps are taken one by one."""
+    return open_drill(
+        environment,
+        kind="restore_check",
+        opened_at=datetime.now(UTC),
+        origin="test",
+        restore_point=id,
+        media="none",
+        reason=None,
+        requested_by=None,
+    )
 
 
 def check(site: Site) -> EvidenceFacts:
@@ -273,16 +288,7 @@ def test_lost_identity_is_said(shop: Site) -> None:
 def test_restore_that_was_rolled_back_does_not_pass(shop: Site, pg18: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pg_restore that succeeds and leaves nothing; old tables of an earlier attempt do not stand in for it."""
     environment = shop.environment()
-    drill = open_drill(
-        environment,
-        kind="restore_check",
-        opened_at=datetime.now(UTC),
-        origin="test",
-        restore_point=None,
-        media="none",
-        reason=None,
-        requested_by=None,
-    )
+    drill = open_check(environment)
     try:
         recovery_environment(environment, drill)
         assert restore_database(environment, drill).outcome == "passed"
@@ -367,16 +373,7 @@ def test_drill_on_the_live_server_is_refused(shop: Site, pg18: Cluster) -> None:
 def test_point_that_expires_while_it_is_restored(shop: Site, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """The drill fails and says why; nobody calls the backup corrupt, and nothing is left where it was."""
     environment, id = shop.environment(), the_point(shop)
-    drill = open_drill(
-        environment,
-        kind="restore_check",
-        opened_at=datetime.now(UTC),
-        origin="test",
-        restore_point=id,
-        media="none",
-        reason=None,
-        requested_by=None,
-    )
+    drill = open_check(environment, id)
     try:
         recovery_environment(environment, drill)
         if step == "amid it":

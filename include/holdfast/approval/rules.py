@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast.approval.records import Answer, Asked, Request
 from holdfast.errors import ApprovalError
 from holdfast.policy.model import ApprovalRules
+from holdfast.values.logins import same_person
 
 # Airflow's API server dates the answer, another host the request.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _ASK_AGAIN = "Clear the gate's task, so that it asks again."
-
-
-def same_person(one: str | None, other: str | None) -> bool:
-    """Whether two login names are one account's: case and surrounding blanks do not make another person."""
-    return one is not None and other is not None and _account(one) == _account(other)
-
-
-def _account(login: str) -> str:
-    return unicodedata.normalize("NFKC", login).strip().casefold()
 
 
 def demand_answerable(asked: Asked, answer: Answer, others: Sequence[Asked], rules: ApprovalRules) -> None:

@@ -77,7 +77,7 @@ def run_command(index: int, scene: Scene, progress: Progress) -> Work:
     progress.begin(f"run {command}")
     done = recovery.run(
         command,
-        cwd=_demand_app_dir(rules.app_dir) or recovery.folder,
+        cwd=_demand_app_dir(rules.app_dir) or recovery.home,
         env=environment,
         network=rules.network,
         timeout_s=limit_s,

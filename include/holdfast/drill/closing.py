@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from holdfast.approval import demand_approval
@@ -10,6 +9,7 @@ from holdfast.drill.naming import gates_of
 from holdfast.environment import Environment
 from holdfast.errors import ApprovalError
 from holdfast.evidence import approval_markdown, read_closing, read_evidence, write_closing
+from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Closing
 from holdfast.values.ids import RestorePointId
 
@@ -58,7 +58,7 @@ def close_drill(environment: Environment, drill: RestorePointId) -> ClosingFacts
             id=str(drill),
             app=environment.app,
             environment=environment.name,
-            evidence_sha256=hashlib.sha256(evidence.encode()).hexdigest(),
+            evidence_sha256=sha256(evidence.encode()),
             closed_at=now,
             approval="given",
             approvals=approvals,

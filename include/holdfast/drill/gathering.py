@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from holdfast.drill.records import DrillOpen, StepDraft, read_open, read_step, r
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, ObjectMissing
 from holdfast.evidence import read_evidence, write_evidence
+from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Evidence, HistoryPoint, Step, Surroundings
 from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import dump_artifact
@@ -38,6 +38,7 @@ class EvidenceFacts:
     restore_seconds: float | None
     findings: tuple[str, ...]
     key: str
+    rto_seconds: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """The facts as an object of plain values."""
@@ -80,6 +81,7 @@ def facts_of(evidence: Evidence, key: str) -> EvidenceFacts:
         restore_seconds=evidence.restore_seconds,
         findings=tuple(findings),
         key=key,
+        rto_seconds=evidence.rto_seconds,
     )
 
 
@@ -200,5 +202,5 @@ def _record(evidence: Evidence) -> RestoreCheck:
         faults=tuple(finding.text for finding in evidence.findings if finding.about == "backup")[:20],
         restore_seconds=evidence.restore_seconds,
         rto_seconds=evidence.rto_seconds,
-        evidence_sha256=hashlib.sha256(evidence.encode()).hexdigest(),
+        evidence_sha256=sha256(evidence.encode()),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
-from holdfast.drill.records import Approval, DrillOpen, Media, find_open, read_open, write_open
+from holdfast.drill.records import Approval, DrillOpen, Media, find_open, write_open
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError
 from holdfast.evidence import read_evidence
+from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Kind
 from holdfast.values.ids import RestorePointId
 
@@ -34,7 +34,6 @@ def open_drill(
     drill = RestorePointId.make(opened_at, kind, origin)
     _demand_new(environment, drill)
     if find_open(environment, drill) is not None:
-        read_open(environment, drill)
         return drill
     id = restore_point or _newest(environment)
     manifest = environment.catalog.manifest(id, environment.verifier())
@@ -45,7 +44,7 @@ def open_drill(
         environment=environment.name,
         restore_point=str(id),
         restore_point_taken_at=manifest.database.source.snapshot_at,
-        manifest_sha256=hashlib.sha256(manifest.encode()).hexdigest(),
+        manifest_sha256=sha256(manifest.encode()),
         source_version=manifest.database.source.server_version,
         media=media if manifest.media is not None else "none",
         reason=reason,

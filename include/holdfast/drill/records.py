@@ -61,15 +61,16 @@ def write_open(environment: Environment, opened: DrillOpen) -> None:
 
 
 def find_open(environment: Environment, drill: RestorePointId) -> DrillOpen | None:
-    """How the drill was opened; None where it was not. Raises SignatureError or IntegrityError."""
-    return read_draft(environment.store, _key(environment, drill, OPEN), DrillOpen, environment.verifier())
+    """How the drill was opened; None where it was not, or elsewhere. Raises SignatureError or IntegrityError."""
+    opened = read_draft(environment.store, _key(environment, drill, OPEN), DrillOpen, environment.verifier())
+    place = (environment.app, environment.name, str(drill))
+    return opened if opened is not None and (opened.app, opened.environment, opened.id) == place else None
 
 
 def read_open(environment: Environment, drill: RestorePointId) -> DrillOpen:
     """How the drill was opened; raises UsageError where it was not, or belongs elsewhere."""
     opened = find_open(environment, drill)
-    place = (environment.app, environment.name, str(drill))
-    if opened is None or (opened.app, opened.environment, opened.id) != place:
+    if opened is None:
         raise UsageError(
             f"drill {environment.title}/{drill}: nobody has opened it",
             hint="A drill begins with its task pick, or with `holdfast drill`.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import suppress
 
+from holdfast.drill.checks.findings import capped
+from holdfast.drill.checks.naming import without_quotes
 from holdfast.drill.checks.structure import check_structure
 from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
 from holdfast.drill.scene import Scene, Work
@@ -20,13 +21,12 @@ from holdfast.postgres.session import connect, translated
 from holdfast.postgres.verdict import Finding as Complaint
 from holdfast.postgres.verdict import Verdict
 from holdfast.progress import Progress
-from holdfast.recovery import is_cut_off, prepare_recovery, remove_leftovers
+from holdfast.recovery import is_cut_off, prepare_recovery
 from holdfast.restore.attempt import attempt_restore
 from holdfast.restore.fetching import plaintext_of
 
 _WORKERS = 2
 _SHOWN = 50
-_QUOTED = re.compile(r'"[^"]*"')
 # What the recovery server lacks, or what became of it, is no fault of the backup.
 _OF_THE_DRILL = frozenset(
     {Kind.OUT_OF_SPACE, Kind.CONNECTION_LOST, Kind.MISSING_EXTENSION, Kind.MISSING_ROLE, Kind.PERMISSION, Kind.VERSION}
@@ -38,10 +38,9 @@ _OVERSHADOWING = frozenset({Kind.OUT_OF_SPACE, Kind.CONNECTION_LOST})
 def make_environment(scene: Scene, progress: Progress) -> Work:
     """Make the recovery environment, or look at the server that the policy names, and see it at work."""
     now = scene.environment.clock()
-    gone = remove_leftovers(scene.root, now=now)
     source = scene.manifest.database.source
     progress.begin("recovery environment")
-    prepare_recovery(
+    gone = prepare_recovery(
         scene.root,
         scene.name,
         source_major=major_of(source.server_version),
@@ -113,7 +112,7 @@ def check_database(scene: Scene, progress: Progress) -> Work:
     progress.end(f"{len(tables)} tables, {len(lines)} differences")
     rows = sum(table.found or 0 for table in tables)
     comparison = Outcome(
-        tuple(blames_backup(line) for line in _shortened(lines)),
+        capped([blames_backup(line) for line in lines], "differences"),
         facts={
             "tables": len(tables),
             "rows": rows,
@@ -159,12 +158,10 @@ def _complaints(verdict: Verdict) -> tuple[Finding, ...]:
         of_the_drill = set(Kind)
     elif kinds & _OF_THE_DRILL:
         of_the_drill.add(Kind.MISSING_OBJECT)  # it follows from the role or extension that is missing
-    found = [(failure.kind in of_the_drill, _told(failure)) for failure in verdict.failures]
-    shown = found[:_SHOWN]
-    if len(found) > _SHOWN:
-        rest = found[_SHOWN:]
-        shown.append((all(is_drill for is_drill, _ in rest), f"and {len(rest)} more complaints of pg_restore"))
-    return tuple(blames_drill(text) if is_drill else blames_backup(text) for is_drill, text in shown)
+    return capped(
+        [(blames_drill if each.kind in of_the_drill else blames_backup)(_told(each)) for each in verdict.failures],
+        "complaints of pg_restore",
+    )
 
 
 def _told(failure: Complaint) -> str:
@@ -173,11 +170,5 @@ def _told(failure: Complaint) -> str:
     if failure.kind is Kind.UNCLASSIFIED and failure.dump_id is not None:
         return f"{where}a complaint that is not understood; `holdfast restore` into a scratch database shows its text"
     if failure.kind is Kind.DATA:
-        return f"{where}{_QUOTED.sub('"…"', failure.message)} ({failure.kind.value}: {failure.reason})"
+        return f"{where}{without_quotes(failure.message)} ({failure.kind.value}: {failure.reason})"
     return str(failure)
-
-
-def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
-    if len(lines) <= _SHOWN:
-        return lines
-    return (*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more differences")

@@ -21,6 +21,7 @@ from holdfast.evidence.objects import (
 from holdfast.evidence.records import parse_closing, parse_evidence
 from holdfast.manifest.evidence import Closing, Evidence
 from holdfast.values.ids import RestorePointId
+from holdfast.values.logins import account
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
@@ -86,10 +87,10 @@ def _approval_faults(evidence: Evidence, closing: Closing) -> list[str]:
         faults.append("it says that approval was given, but names nobody")
     if closing.approval == "not asked" and evidence.approval == "asked":
         faults.append("nobody has approved what was to be approved")
-    names = [approval.approver.casefold() for approval in closing.approvals]
+    names = [account(approval.approver) for approval in closing.approvals]
     if len(set(names)) < len(names):
         faults.append("one person has approved twice")
-    if evidence.requested_by is not None and evidence.requested_by.casefold() in names:
+    if evidence.requested_by is not None and account(evidence.requested_by) in names:
         faults.append(f"{evidence.requested_by} has approved what they requested themselves")
     if any(approval.answered_at < evidence.finished_at - _CLOCKS_DIFFER for approval in closing.approvals):
         faults.append("it was approved before the evidence stood")

@@ -108,11 +108,16 @@ def parse_closing(environment: Environment, id: RestorePointId, document: bytes,
 
 
 def read_report(environment: Environment, id: RestorePointId) -> bytes:
-    """The stored report, with the approvals where the drill has been closed; its signature checked.
+    """The stored report, with the approvals where the drill has been closed; raises as the two functions it calls."""
+    return report_of(environment, id, read_evidence(environment, id))
 
-    Raises ObjectMissing, SignatureError, or IntegrityError where it shows other evidence than stands there.
+
+def report_of(environment: Environment, id: RestorePointId, evidence: Evidence) -> bytes:
+    """The stored report of evidence that was read, its signature checked.
+
+    Raises ObjectMissing, SignatureError, or IntegrityError where it shows other evidence than this.
     """
-    evidence, closing = read_evidence(environment, id), read_closing(environment, id)
+    closing = read_closing(environment, id)
     name = REPORT if closing is None else CLOSED_REPORT
     report = read_object(environment, id, name)
     if not shows(report, evidence.encode(), closing.encode() if closing is not None else None):

@@ -32,23 +32,24 @@ def prepare_recovery(
     server: Target | None = None,
     now: datetime,
     is_owned: bool = False,
-) -> None:
+) -> list[str]:
     """Make the recovery environment ``name``: a throwaway cluster, or a place on ``server``.
 
     ``database`` is the source's name, which a throwaway cluster uses too. What was made for the same is kept; what was
     left half made is made anew. One that ``is_owned`` ends with this process: after its death anybody may remove it.
-    Leftovers of dead drills are removed first. Raises DrillError where it cannot be made,
+    Leftovers of dead drills are removed first, and their names returned. Raises DrillError where it cannot be made,
     and what ``connect`` raises for a recovery server.
     """
     place = Place.of(root, name)
+    removed: list[str] = []
     with suppress(HoldfastError, OSError):  # somebody else's leftovers must not stop this drill
-        remove_leftovers(root, now=now)
+        removed = remove_leftovers(root, now=now)
     try:
         place.make()
         with place.held():
             if _is_made(place, source_major, database, server):
                 place.record.touch()
-                return
+                return removed
             empty(place)
             if is_owned:
                 write_owner(place)
@@ -57,6 +58,7 @@ def prepare_recovery(
             write_made(place, made or _on_server(place, server or Target({}), source_major, now))
     except OSError as error:
         raise unusable(place, error.strerror or str(error)) from error
+    return removed
 
 
 def unusable(place: Place, reason: str) -> DrillError:

@@ -76,9 +76,7 @@ class DrillStepOperator(DrillOperator):
 
 def failure(what: str, findings: Sequence[Finding]) -> PermanentError:
     """The error that fails a task because of what was found: it says whether the backup is to blame."""
-    texts = [finding.text for finding in findings]
-    more = [f"and {len(texts) - _NAMED} more"] if len(texts) > _NAMED else []
-    message = f"{what}: {'; '.join([*texts[:_NAMED], *more]) or 'failed'}"
+    message = f"{what}: {first_of([finding.text for finding in findings]) or 'failed'}"
     if any(finding.about == "backup" for finding in findings):
         return IntegrityError(
             message, hint="Do not rely on this restore point: hold an older one that is good, and take a new one now."
@@ -86,6 +84,12 @@ def failure(what: str, findings: Sequence[Finding]) -> PermanentError:
     return DrillError(
         message, hint="This says nothing against the backup. Mend it where the drill runs, then trigger a new run."
     )
+
+
+def first_of(texts: Sequence[str]) -> str:
+    """The first of them in one line, and how many more there are."""
+    more = [f"and {len(texts) - _NAMED} more"] if len(texts) > _NAMED else []
+    return "; ".join([*texts[:_NAMED], *more])
 
 
 def _facts(step: Step) -> Facts:

@@ -8,13 +8,10 @@ from airflow.sdk import Context
 
 from holdfast.errors import IntegrityError
 from holdfast_airflow.operators.base import Facts
-from holdfast_airflow.operators.drill import SHOWN, DrillOperator
+from holdfast_airflow.operators.drill import SHOWN, DrillOperator, first_of
 
 if TYPE_CHECKING:
     from holdfast.drill import EvidenceFacts
-    from holdfast.environment import Environment
-
-_NAMED = 3
 
 
 class EvidenceOperator(DrillOperator):
@@ -26,12 +23,13 @@ class EvidenceOperator(DrillOperator):
 
         with self.opened() as (environment, drill):
             found = record_evidence(environment, drill, progress=self.progress())
-            facts = self._facts(environment, found)
+            facts = self._facts(found)
             self._tell(found)
             if found.verdict == "failed":
                 self.show(context, facts)
+                why = first_of(found.findings) or "see its steps"
                 raise IntegrityError(
-                    f"{environment.title}: restore of {found.restore_point} failed: {_words(found)}",
+                    f"{environment.title}: restore of {found.restore_point} failed: {why}",
                     hint=f"Read the evidence: holdfast evidence show {self._place} {drill}",
                 )
         return facts
@@ -40,14 +38,13 @@ class EvidenceOperator(DrillOperator):
     def _place(self) -> str:
         return f"{self.policy_file} {self.environment}"
 
-    def _facts(self, environment: Environment, found: EvidenceFacts) -> Facts:
-        rto = environment.policy.targets.rto
+    def _facts(self, found: EvidenceFacts) -> Facts:
         return {
             **found.as_json(),
             "findings": list(found.findings[:SHOWN]),
             "findings_left_out": max(0, len(found.findings) - SHOWN),
             "drill": str(self.drill),
-            "rto_seconds": (rto.seconds or None) if rto else None,
+            "rto_seconds": found.rto_seconds,
         }
 
     def _tell(self, found: EvidenceFacts) -> None:
@@ -78,8 +75,3 @@ class CloseDrillOperator(DrillOperator):
 
         with self.opened() as (environment, drill):
             return dict(close_drill(environment, drill).as_json())
-
-
-def _words(found: EvidenceFacts) -> str:
-    more = len(found.findings) - _NAMED
-    return "; ".join([*found.findings[:_NAMED], *([f"and {more} more"] if more > 0 else [])]) or "see its steps"

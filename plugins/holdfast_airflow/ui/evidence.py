@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from holdfast.errors import HoldfastError, IntegrityError, TransientError, UsageError
 from holdfast.values.ids import RestorePointId
+from holdfast_airflow import runs
 
 KINDS = ("restore_drill", "restore_check")
 # A store behind a wall that swallows packets would keep the reader, and a thread of the server, for minutes.
@@ -52,7 +53,7 @@ def find_drill(session: Session, dag_id: str, run_id: str) -> DrillRun | None:
     kind = dag_id.rpartition(".")[2]
     if found is None or found.fileloc is None or kind not in KINDS:
         return None
-    origin = f"{dag_id}/{run_id}"
+    origin = runs.origin_of(dag_id, run_id)
     drill = RestorePointId.make(found.run_after, kind, origin)
     return DrillRun(drill, dag_id, origin, Path(found.fileloc).with_suffix(".yaml"))
 
@@ -84,19 +85,14 @@ def _within(patience_s: float, run: DrillRun) -> str:
 def _read(run: DrillRun) -> str:
     # The engine's libraries are needed for this page alone.
     from holdfast.environment import open_environment
-    from holdfast.evidence import read_closing, read_evidence
-    from holdfast.evidence.objects import CLOSED_REPORT, REPORT, read_object, shows
+    from holdfast.evidence.records import read_evidence, report_of
     from holdfast_airflow.connections import AirflowConnections
 
     environment = open_environment(run.policy_file, _environment_of(run), AirflowConnections())
     evidence = read_evidence(environment, run.drill)
     if evidence.origin != run.origin:
         raise IntegrityError(f"evidence {run.drill}: it is that of {evidence.origin}")
-    closing = read_closing(environment, run.drill)
-    report = read_object(environment, run.drill, CLOSED_REPORT if closing else REPORT)
-    if not shows(report, evidence.encode(), closing.encode() if closing else None):
-        raise IntegrityError(f"evidence {run.drill}: its report shows other evidence than the one beside it")
-    return report.decode()
+    return report_of(environment, run.drill, evidence).decode()
 
 
 def _environment_of(run: DrillRun) -> str:

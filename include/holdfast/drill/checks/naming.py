@@ -1,11 +1,13 @@
-"""How many things are named in one line without it growing beyond reading, and codes without giving them away."""
+"""How things are named without a line growing beyond reading, and codes and rows without giving them away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _SHOWN = 10
 _SHOWN_SIGNS = 4
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def some(names: Sequence[str], shown: int = _SHOWN) -> str:
@@ -18,3 +20,8 @@ def masked(code: str) -> str:
     """Enough of a code to find it by, never more than half: it may open what it names to anybody."""
     plain = "".join(sign if sign.isprintable() else "?" for sign in code)
     return f"{plain[: min(_SHOWN_SIGNS, len(plain) // 2)]}…"
+
+
+def without_quotes(message: str) -> str:
+    """PostgreSQL's message without what it quotes, which may be a row's content."""
+    return _QUOTED.sub('"…"', message)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import psycopg
 
+from holdfast.drill.checks.naming import without_quotes
 from holdfast.drill.outcome import blames_backup, blames_drill
 from holdfast.manifest.evidence import Finding
 from holdfast.postgres.conninfo import Target
@@ -20,7 +19,6 @@ _TOO_LONG = ("57014", "55P03")
 _MALFORMED = ("42", "0A", "25", "2D", "34", "26", "08P01")
 _RESOURCES = ("53", "54")
 _RAISED = "P"
-_QUOTED = re.compile(r'"[^"]*"')
 
 
 def refused(error: psycopg.Error, target: Target, title: str, timeout_s: int) -> Finding:
@@ -53,4 +51,4 @@ def _said(error: psycopg.Error, target: Target) -> str:
     if error.diag.context or (error.sqlstate or "").startswith(_RAISED):
         return f"an error of its own ({error.sqlstate})"
     said = redact(" ".join((error.diag.message_primary or str(error)).split()), target.secrets)
-    return said if error.diag.statement_position else _QUOTED.sub('"…"', said)
+    return said if error.diag.statement_position else without_quotes(said)

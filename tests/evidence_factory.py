@@ -9,12 +9,15 @@ from holdfast.manifest.evidence import (
     Closing,
     Confinement,
     Evidence,
+    Fact,
     Finding,
     GivenApproval,
     HistoryPoint,
+    Planned,
     Step,
     Surroundings,
     TableRows,
+    Window,
 )
 from holdfast.values.ids import RestorePointId
 
@@ -231,3 +234,110 @@ def make_closing(evidence: Evidence, *approvers: str) -> Closing:
             for number, approver in enumerate(approvers)
         ),
     )
+
+
+PLAN_BODY = """## Restore shop/production from `20261122T020000Z-nightly-5a1f0c`
+
+- Restore point: `20261122T020000Z-nightly-5a1f0c`, manifest SHA-256 `6f1c`
+- **Everything written after 2026-11-22T02:00:00+00:00 is lost to the users** until it is taken from what is kept.
+- Live database: `shop`, number 16403, of the server with system identifier `7340112233445566778`, PostgreSQL 18.
+- What is replaced is kept for 7d; until then it can be switched back.
+
+| table | rows now | rows then |
+|---|---|---|
+| `public."User"` | 5,214 | 5,210 |
+| public.or\\|ders | 11,880 | 11,874 |
+
+```
+DELETE FROM nothing;
+```
+"""
+PLAN_NOTES = """### As seen when this was planned
+
+- Live now: 1.31 GiB, 12 sessions that would be ended.
+- 2 tables have other numbers of rows now than in the restore point:
+  - `public.orders`: 11,880 now, 11,874 then
+"""
+_OF_OPERATION: dict[str, tuple[tuple[str, str, float, dict[str, Fact]], ...]] = {
+    "restore": (
+        ("plan", "Plan: what would be done, with nothing written", 1.2, {"what": "both", "database": "shop"}),
+        (
+            "restore_beside",
+            "Restore the database beside the live one and count it",
+            14.2,
+            {"beside": "shop_beside_20261122", "beside_oid": 16999, "tables": 10, "rows": 387094},
+        ),
+        ("restore_media_beside", "Restore media beside the live directory", 4.6, {"media_files": 200}),
+        (
+            "switch",
+            "Switch: the restored database takes the live name",
+            0.9,
+            {"live_oid": 16999, "kept_as": f"shop_before_{POINT}", "unavailable_seconds": 0.31, "ended_sessions": 12},
+        ),
+        ("switch_media", "Switch the media directories", 0.1, {"media_kept": f"/srv/shop/media_before_{POINT}"}),
+        ("check_live", "Check what is live now", 2.1, {"queries": 3}),
+    ),
+    "recover_rows": (
+        ("plan", "Plan: what would be done, with nothing written", 6.2, {"inserted": 3}),
+        ("apply", "Apply to the live database, in one transaction", 0.4, {"inserted": 3}),
+    ),
+    "guarded_migration": (
+        ("plan", "Plan: what would be done, with nothing written", 0.8, {}),
+        ("migrate", "Run the migration and check what it left", 3.1, {"exit status": 0}),
+    ),
+}
+
+
+def make_operation(kind: str = "restore", *, failed: str | None = None, **changes: object) -> Evidence:
+    """The evidence of an operation that two people have agreed to, up to and with the step that failed."""
+    id = drill_id(kind, kind=kind)
+    begun_at, steps = id.opened_at + timedelta(minutes=20), list[Step]()
+    names = _OF_OPERATION.get(kind, _OF_OPERATION["restore"])
+    for name, title, seconds, facts in names:
+        findings = (Finding(about="operation", text=f"{title}: refused"),) if name == failed else ()
+        outcome = "failed" if name == failed else "passed"
+        steps.append(
+            Step(
+                name=name,
+                title=title,
+                started_at=begun_at,
+                seconds=seconds,
+                outcome=outcome,  # type: ignore[arg-type]
+                findings=findings,
+                facts={} if findings else facts,
+            )
+        )
+        begun_at += timedelta(seconds=seconds)
+        if findings:
+            break
+    with_counts = kind == "restore" and any(step.name == "restore_beside" for step in steps)
+    fields: dict[str, object] = {
+        "steps": tuple(steps),
+        "steps_not_run": tuple(name for name, *_ in names[len(steps) :]),
+        "tables": make_evidence(id).tables if with_counts else (),
+        "surroundings": None,
+        "media": "all" if kind == "restore" else "none",
+        "finished_at": begun_at,
+        "restore_seconds": None if failed else round(sum(step.seconds for step in steps), 3),
+        "rto_seconds": None,
+        "reason": "Attendance of Friday was overwritten",
+        "approval": "asked",
+        "plan": Planned(sha256=sha256(PLAN_BODY.encode()), body=PLAN_BODY, notes=PLAN_NOTES),
+        "window": Window(
+            begins_at=id.opened_at + timedelta(minutes=10),
+            ends_at=id.opened_at + timedelta(hours=2),
+            ticket="CHG-4711",
+        ),
+        "approvals": tuple(
+            GivenApproval(
+                gate=gate,
+                approver=approver,
+                answered_at=id.opened_at + timedelta(minutes=15, seconds=number),
+                sha256=sha256(b"shown"),
+                comment="Plan and rehearsal read" if number == 0 else None,
+            )
+            for number, (gate, approver) in enumerate((("approve", "dora.dba"), ("approve_second", "tina.lead")))
+        ),
+        "verdict": "failed" if failed else "passed",
+    }
+    return make_evidence(id, **(fields | changes))

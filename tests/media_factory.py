@@ -112,7 +112,9 @@ class Builder:
             data = Path(os.fsdecode(path)).read_bytes()
             self.file(relative, data, **common, inode=status.st_ino, links=status.st_nlink)
 
-    def commit(self, opened_at: datetime | None = None, tier: str = "media") -> RestorePointId:
+    def commit(
+        self, opened_at: datetime | None = None, tier: str = "media", source: str = "file:///srv/media"
+    ) -> RestorePointId:
         """Store shards, listing and manifest; returns the snapshot's id."""
         environment = self.environment
         id = RestorePointId.make(opened_at or datetime.now(UTC), tier, secrets.token_hex(8))
@@ -127,7 +129,7 @@ class Builder:
             app=environment.app,
             environment=environment.name,
             tier=id.tier,
-            source="file:///srv/media",
+            source=source,
             started_at=id.opened_at,
             finished_at=id.opened_at,
             holdfast_version="0.1.0",

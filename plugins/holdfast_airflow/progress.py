@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from holdfast.values.figures import size
+from holdfast.values.figures import seconds, size
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -40,13 +40,22 @@ class LoggedProgress:
         if now - self._told_at >= _EVERY_S and self._done - self._told >= _EVERY_SHARE * (self._total or 0):
             self._told, self._told_at = self._done, now
             rate = self._done / max(now - self._began_at, 1e-9)
-            self._log.info("%s: %s%s, %s/s", self._phase, size(self._done), self._share(), size(int(rate)))
+            told = f"{size(self._done)}{self._share()}, {size(int(rate))}/s{self._left(rate)}"
+            self._log.info("%s: %s", self._phase, told)
 
     def end(self, outcome: str = "") -> None:
         """Log how long the phase took and what came of it."""
-        seconds = self._clock() - self._began_at
-        self._log.info("%s: done in %.1f s%s", self._phase, seconds, f", {outcome}" if outcome else "")
+        lasted_s = self._clock() - self._began_at
+        self._log.info("%s: done in %.1f s%s", self._phase, lasted_s, f", {outcome}" if outcome else "")
 
     def _share(self) -> str:
         # The total is often an estimate, such as the database's size on disk: never say more than 99 %.
         return f" ({min(99, 100 * self._done // self._total)} %)" if self._total else ""
+
+    def _left(self, rate: float) -> str:
+        """How long the rest will take if it goes on like this; nothing where no rest is known."""
+        rest = (self._total or 0) - self._done
+        if rest <= 0 or rate <= 0:
+            return ""
+        left_s = max(1, round(rest / rate))
+        return f", about {f'{left_s} s' if left_s < 60 else seconds(left_s)} left"

@@ -66,3 +66,27 @@ def test_estimate_never_says_done_too_early(
     clock.now_s = 11
     progress.advance(5 * MIB)
     assert "(99 %)" in caplog.records[-1].getMessage()
+
+
+def test_line_says_how_long_the_rest_will_take(
+    progress: LoggedProgress, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes, share, rate and the time that is left, by the rate so far."""
+    progress.begin("restore", 1000 * MIB)
+    clock.now_s = 20
+    progress.advance(200 * MIB)
+    assert caplog.records[-1].getMessage() == "restore: 200 MiB (20 %), 10.0 MiB/s, about 1 min 20 s left"
+    clock.now_s = 99
+    progress.advance(799 * MIB)
+    assert caplog.records[-1].getMessage().endswith(", about 1 s left")
+
+
+@pytest.mark.parametrize("total", [None, MIB])
+def test_no_rest_is_told_where_none_is_known(
+    progress: LoggedProgress, clock: Clock, caplog: pytest.LogCaptureFixture, total: int | None
+) -> None:
+    """Without a total, or beyond an estimate."""
+    progress.begin("dump", total)
+    clock.now_s = 11
+    progress.advance(5 * MIB)
+    assert "left" not in caplog.records[-1].getMessage()

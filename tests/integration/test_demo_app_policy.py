@@ -12,7 +12,7 @@ from fix_postgres import execute, rows
 from holdfast.drill.checks.codes import check_codes
 from holdfast.drill.checks.queries import check_queries
 from holdfast.policy import load_policy
-from holdfast.policy.model import Drill
+from holdfast.policy.drill import Drill
 from holdfast.postgres.conninfo import Target
 
 Copy = Callable[[str], str]

@@ -15,7 +15,7 @@ from fix_postgres import execute
 from holdfast.drill.checks import check_codes
 from holdfast.drill.outcome import Outcome
 from holdfast.errors import IntegrityError, RestoreError
-from holdfast.policy.model import DrillCodes
+from holdfast.policy.drill import DrillCodes
 from holdfast.postgres.conninfo import Target
 
 TEMPLATE = "https://campus.example/verify/{code}"

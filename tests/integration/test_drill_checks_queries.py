@@ -12,7 +12,7 @@ from fix_postgres import execute, rows
 from holdfast.drill.checks import check_queries
 from holdfast.drill.outcome import Outcome
 from holdfast.errors import DatabaseUnavailable
-from holdfast.policy.model import Between, DrillQuery, RowsFound
+from holdfast.policy.drill import Between, DrillQuery, RowsFound
 from holdfast.postgres.conninfo import Target
 
 SHOP = """

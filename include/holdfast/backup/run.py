@@ -6,6 +6,7 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from holdfast.backup.commit import commit_manifest
 from holdfast.backup.dump import dump_database
@@ -24,17 +25,30 @@ _SILENT = Silent()
 
 
 def run_backup(
-    environment: Environment, tier: str, *, label: str | None = None, progress: Progress = _SILENT
+    environment: Environment,
+    tier: str,
+    *,
+    label: str | None = None,
+    opened_at: datetime | None = None,
+    origin: str | None = None,
+    progress: Progress = _SILENT,
 ) -> StepFacts:
     """Take one restore point, step by step; raises what the steps raise.
+
+    ``opened_at`` (aware) and ``origin`` name it where something else must find it again.
 
     What is left of a backup that fails or is interrupted is removed: no second attempt will use it.
     """
     started = time.monotonic()
     _demand_readable(environment)
     demand_inventory(environment)
-    origin = secrets.token_hex(16)
-    id = open_restore_point(environment, tier=tier, opened_at=environment.clock(), origin=origin, label=label)
+    id = open_restore_point(
+        environment,
+        tier=tier,
+        opened_at=opened_at or environment.clock(),
+        origin=origin or secrets.token_hex(16),
+        label=label,
+    )
     try:
         if environment.policy.inventory is not None:
             record_inventory(environment, id, progress=progress)

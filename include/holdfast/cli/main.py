@@ -23,6 +23,11 @@ _COMMANDS = {
     "verify": ("points", "Read a restore point back to its last byte."),
     "restore": ("restore", "Restore into a new or empty database, and count."),
     "drill": ("drill", "Restore for real into a throwaway server, check it, leave evidence."),
+    "switch": ("operations", "Restore beside what is live, and switch to it: planned, approved, kept."),
+    "switch-back": ("operations", "Make live again what a switch has put aside."),
+    "tables": ("operations", "Compare tables with a restore point, and take its rows."),
+    "rows": ("operations", "Take rows that are missing from a restore point."),
+    "undo-rows": ("operations", "Take back what `rows` did."),
     "fetch": ("fetch", "Write one artifact's plaintext to stdout, such as globals.sql."),
     "expire": ("expire", "Delete what retention lets go, or show it."),
     "hold": ("expire", "Exempt a restore point from expiry, or lift that."),
@@ -30,7 +35,7 @@ _COMMANDS = {
     "inventory": ("inventory", "Check the configuration inventory, and how it has drifted."),
     "store": ("store", "Check or mend the settings of the store: versioning, lock, strangers, …"),
     "media": ("media", "Back up media files, check, compare and restore them."),
-    "evidence": ("evidence", "List, show and verify the signed evidence of drills and restore checks."),
+    "evidence": ("evidence", "List, show and verify the signed evidence of drills, restore checks and operations."),
     "doctor": ("doctor", "Check binaries, connection, privileges, store and keys."),
     "policy": ("policy", "Check a policy file, or print the JSON Schema."),
     "keys": ("keys", "Make encryption and signing keys."),
@@ -49,7 +54,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"holdfast.cli.commands.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from holdfast.environment import Environment
 from holdfast.errors import DrillError
-from holdfast.policy.model import Drill
+from holdfast.policy.drill import Drill
 from holdfast.postgres.binaries import major_of
 from holdfast.recovery import recovery_root
 from holdfast.recovery.account import recovery_account

@@ -116,7 +116,7 @@ def _evidence(environment: Environment, drill: RestorePointId, opened: DrillOpen
         steps=steps,
         steps_not_run=not_run,
         tables=next((draft.tables for draft in drafts if draft.tables), ()),
-        history=_history(environment, opened),
+        history=history_of(environment, opened.point),
         restore_seconds=seconds,
         rto_seconds=rto_seconds,
         approval=opened.approval,
@@ -166,9 +166,8 @@ def _surroundings(drafts: Iterable[StepDraft]) -> Surroundings | None:
     return found[0].model_copy(update={"confinement": confinement})
 
 
-def _history(environment: Environment, opened: DrillOpen) -> tuple[HistoryPoint, ...]:
-    """The restore points of the same tier up to the one that was tried, oldest first; unreadable ones are left out."""
-    point = opened.point
+def history_of(environment: Environment, point: RestorePointId) -> tuple[HistoryPoint, ...]:
+    """The restore points of the same tier up to this one, oldest first; unreadable ones are left out."""
     earlier = [
         entry.id
         for entry in environment.catalog.entries()

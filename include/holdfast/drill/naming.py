@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.manifest.evidence import Kind
+from holdfast.manifest.evidence import DrillKind
 from holdfast.policy import EnvironmentPolicy
 
 RECOVERY_ENVIRONMENT = "recovery_environment"
@@ -41,7 +41,7 @@ class StepName:
     command_index: int | None = None
 
 
-def steps_of(policy: EnvironmentPolicy, kind: Kind) -> tuple[StepName, ...]:
+def steps_of(policy: EnvironmentPolicy, kind: DrillKind) -> tuple[StepName, ...]:
     """The steps that a drill of that kind takes in this environment; a step that has nothing to do is none of them."""
     return tuple(_steps(policy, kind))
 
@@ -51,7 +51,7 @@ def gates_of(policy: EnvironmentPolicy) -> tuple[str, ...]:
     return _GATES[: policy.approval.needed]
 
 
-def _steps(policy: EnvironmentPolicy, kind: Kind) -> Iterator[StepName]:
+def _steps(policy: EnvironmentPolicy, kind: DrillKind) -> Iterator[StepName]:
     drill = policy.drill
     yield _fixed(RECOVERY_ENVIRONMENT)
     yield _fixed(RESTORE_DATABASE)

@@ -9,14 +9,14 @@ from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError
 from holdfast.evidence import read_evidence
 from holdfast.evidence.objects import sha256
-from holdfast.manifest.evidence import Kind
+from holdfast.manifest.evidence import DrillKind
 from holdfast.values.ids import RestorePointId
 
 
 def open_drill(
     environment: Environment,
     *,
-    kind: Kind,
+    kind: DrillKind,
     opened_at: datetime,
     origin: str,
     restore_point: RestorePointId | None,
@@ -35,7 +35,7 @@ def open_drill(
     _demand_new(environment, drill)
     if find_open(environment, drill) is not None:
         return drill
-    id = restore_point or _newest(environment)
+    id = restore_point or newest_restore_point(environment)
     manifest = environment.catalog.manifest(id, environment.verifier())
     opened = DrillOpen(
         id=str(drill),
@@ -69,7 +69,8 @@ def _demand_new(environment: Environment, drill: RestorePointId) -> None:
     )
 
 
-def _newest(environment: Environment) -> RestorePointId:
+def newest_restore_point(environment: Environment) -> RestorePointId:
+    """The newest that is committed; raises UsageError where there is none."""
     committed = [entry.id for entry in environment.catalog.entries() if entry.is_committed]
     if not committed:
         raise UsageError(

@@ -40,3 +40,8 @@ def blames_backup(text: str) -> Finding:
 def blames_drill(text: str) -> Finding:
     """The drill's own surroundings are to blame: nothing is said about the backup."""
     return Finding(about="drill", text=text)
+
+
+def blames_operation(text: str) -> Finding:
+    """What was to be done to the live application could not be done, or was refused."""
+    return Finding(about="operation", text=text)

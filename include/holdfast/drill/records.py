@@ -8,7 +8,7 @@ from typing import Literal
 from holdfast.catalog.drafts import read_draft, replace_draft, write_draft
 from holdfast.environment import Environment
 from holdfast.errors import ObjectExists, UsageError
-from holdfast.manifest.evidence import Kind, Step, Surroundings, TableRows
+from holdfast.manifest.evidence import DrillKind, Step, Surroundings, TableRows
 from holdfast.manifest.model import Record
 from holdfast.values.ids import RestorePointId
 
@@ -22,7 +22,7 @@ class DrillOpen(Record):
     """A drill that was begun: which restore point, who asked for it and why."""
 
     id: str
-    kind: Kind
+    kind: DrillKind
     app: str
     environment: str
     restore_point: str

@@ -25,7 +25,7 @@ from holdfast.errors import (
 )
 from holdfast.manifest.evidence import Finding, Step, Surroundings, TableRows
 from holdfast.manifest.model import Manifest
-from holdfast.policy.model import Drill
+from holdfast.policy.drill import Drill
 from holdfast.progress import Progress
 from holdfast.recovery import Recovery, opened_recovery, recovery_root
 from holdfast.values.ids import RestorePointId

@@ -14,7 +14,7 @@ from holdfast.drill.scene import Scene
 from holdfast.drill.steps import remove_recovery, take_step
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError
-from holdfast.manifest.evidence import Kind
+from holdfast.manifest.evidence import DrillKind
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 
@@ -48,7 +48,7 @@ def run_restore_check(
 
 def _open(
     environment: Environment,
-    kind: Kind,
+    kind: DrillKind,
     restore_point: RestorePointId | None,
     media: Media,
     reason: str | None,
@@ -67,7 +67,7 @@ def _open(
     )
 
 
-def _carry_out(environment: Environment, drill: RestorePointId, kind: Kind, progress: Progress) -> EvidenceFacts:
+def _carry_out(environment: Environment, drill: RestorePointId, kind: DrillKind, progress: Progress) -> EvidenceFacts:
     try:
         with Scene(environment, drill, is_whole=True) as scene:
             for step in steps_of(environment.policy, kind):

@@ -1,4 +1,4 @@
-"""Evidence of drills and restore checks: stored, signed, listed, and shown to people."""
+"""Evidence of drills, restore checks and operations: stored, signed, listed, and shown to people."""
 
 from holdfast.evidence.checking import verify_evidence
 from holdfast.evidence.listing import EvidenceEntry, list_evidence, recorded

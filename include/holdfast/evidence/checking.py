@@ -1,4 +1,4 @@
-"""Whether stored evidence is whole, ours, and of this drill."""
+"""Whether stored evidence is whole, ours, and of this drill or operation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, PermanentError
+from holdfast.evidence.agreed import agreement_faults
 from holdfast.evidence.listing import demand_small
 from holdfast.evidence.objects import (
     CLOSED_REPORT,
@@ -46,6 +47,8 @@ def verify_evidence(environment: Environment, id: RestorePointId) -> list[str]:
         return [error.message]
     faults = _report_faults(environment, id, REPORT, document, None)
     faults += _manifest_faults(environment, evidence)
+    if not evidence.is_drill:
+        faults += [f"{key_of(environment, id, EVIDENCE)}: {fault}" for fault in agreement_faults(evidence)]
     if not objects.keys().isdisjoint((CLOSING, signature_of(CLOSING), CLOSED_REPORT, signature_of(CLOSED_REPORT))):
         faults += _closing_faults(environment, id, evidence, document)
     return faults

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from holdfast.evidence import items, steps_taken
 from holdfast.evidence.figures import counts
 from holdfast.evidence.items import Item
+from holdfast.evidence.operation_checklists import operation_checklists
 from holdfast.evidence.steps_taken import State, StepsTaken, ended
 from holdfast.manifest.evidence import Closing, Evidence
 from holdfast.values import figures
@@ -23,6 +24,8 @@ class Checklist:
 
 def checklists(evidence: Evidence, closing: Closing | None) -> tuple[Checklist, ...]:
     """All checklists, as far as the evidence and its closing tick them."""
+    if not evidence.is_drill:
+        return tuple(Checklist(title, found) for title, found in operation_checklists(evidence))
     steps = StepsTaken(evidence)
     return (
         Checklist("Restore process", tuple(_restore(steps, closing))),

@@ -121,8 +121,13 @@ def _is_of_codes(text: str) -> bool:
 
 def counted(steps: StepsTaken, text: str) -> Item:
     """Every table's rows; failed as soon as one differs, and not run where none was counted."""
+    return counted_in(steps, text, steps_taken.COUNTS)
+
+
+def counted_in(steps: StepsTaken, text: str, *names: str) -> Item:
+    """The same, counted by the first of these steps that was taken."""
     found = counts(steps.evidence.tables)
-    counted = steps.named(steps_taken.COUNTS)
+    counted = steps.named(*names)[:1]
     if not found.tables:
         return Item(text, "not run", "nothing was counted")
     if found.differing:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, PermanentError
+from holdfast.evidence.acts import standing
 from holdfast.evidence.objects import CLOSED_REPORT, CLOSING, EVIDENCE, KINDS, REPORT, key_of, signature_of
 from holdfast.evidence.records import read_closing, read_evidence
 from holdfast.manifest.evidence import Closing, Evidence
@@ -22,9 +23,9 @@ Approval = Literal["given", "waiting", "not asked", "not reached", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """One drill or restore check; without a verdict, ``faults`` says why its evidence cannot be trusted.
+    """One drill, restore check or operation; without a verdict, ``faults`` says why its evidence cannot be trusted.
 
-    ``approval``: ``not reached`` where the drill failed before anybody was asked.
+    ``approval``: ``not reached`` where it failed before anybody had agreed.
     """
 
     id: str
@@ -45,9 +46,9 @@ class EvidenceEntry:
 
 
 def list_evidence(environment: Environment) -> list[EvidenceEntry]:
-    """Every drill and restore check that left evidence, oldest first, signatures checked.
+    """Every drill, restore check and operation that left evidence, oldest first, signatures checked.
 
-    One that is broken or forged is listed with its fault; drills that still run, and what strangers put into the
+    One that is broken or forged is listed with its fault; what still runs, and what strangers put into the
     prefix, are not.
     """
     environment.verifier()
@@ -56,12 +57,12 @@ def list_evidence(environment: Environment) -> list[EvidenceEntry]:
 
 
 def recorded(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
-    """The drills that left evidence, oldest first, each with its objects by their name there, from one listing."""
+    """What left evidence, oldest first, each with its objects by their name there, from one listing."""
     return {id: objects for id, objects in folders(environment).items() if _is_recorded(objects)}
 
 
 def folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredObject]]:
-    """All drills and checks that left anything, oldest first, each with its objects, from one listing."""
+    """All drills, checks and operations that left anything, oldest first, each with its objects, from one listing."""
     prefix = environment.keys.evidence
     found: dict[RestorePointId, dict[str, StoredObject]] = {}
     for stored in environment.store.list(prefix):
@@ -73,7 +74,7 @@ def folders(environment: Environment) -> dict[RestorePointId, dict[str, StoredOb
 
 
 def _is_recorded(objects: dict[str, StoredObject]) -> bool:
-    """Whether evidence stands there, or ever did: drafts alone are a drill that runs, or died."""
+    """Whether evidence stands there, or ever did: drafts alone are of one that runs, or died."""
     written = (EVIDENCE, REPORT, CLOSING, CLOSED_REPORT)
     return not objects.keys().isdisjoint((*written, *map(signature_of, written)))
 
@@ -107,7 +108,7 @@ def _as_entry(
         restore_point=evidence.restore_point if evidence else None,
         verdict=evidence.verdict if evidence else None,
         approval="unknown" if faults else _approval(evidence, closing),
-        approvers=tuple(approval.approver for approval in closing.approvals) if closing else (),
+        approvers=_approvers(evidence, closing),
         restore_seconds=evidence.restore_seconds if evidence else None,
         rto_seconds=evidence.rto_seconds if evidence else None,
         findings=len(evidence.findings) if evidence else 0,
@@ -115,9 +116,23 @@ def _as_entry(
     )
 
 
+def _approvers(evidence: Evidence | None, closing: Closing | None) -> tuple[str, ...]:
+    found = closing.approvals if closing is not None else standing(evidence.approvals) if evidence is not None else ()
+    return tuple(approval.approver for approval in found)
+
+
 def _approval(evidence: Evidence | None, closing: Closing | None) -> Approval:
     if closing is not None:
         return closing.approval
     if evidence is None or evidence.approval == "not asked":
         return "not asked"
+    if not evidence.is_drill:
+        return _of_operation(evidence)
     return "waiting" if evidence.verdict == "passed" else "not reached"
+
+
+def _of_operation(evidence: Evidence) -> Approval:
+    """It is recorded after people have answered: one without approvals came to its end before, or asks nobody."""
+    if standing(evidence.approvals):
+        return "given"
+    return "not asked" if evidence.verdict == "passed" else "not reached"

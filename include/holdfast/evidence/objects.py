@@ -1,21 +1,25 @@
-"""The objects of one drill's evidence: their names in the store, and what stands there."""
+"""The objects of one drill's or operation's evidence: their names in the store, and what stands there."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from typing import get_args
 
 from holdfast.catalog.signed import read_signed, write_signed
 from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing
+from holdfast.manifest.evidence import DrillKind, OperationKind
 from holdfast.values.ids import RestorePointId
 
 EVIDENCE = "evidence.json"
 REPORT = "report.html"
 CLOSING = "closing.json"
 CLOSED_REPORT = "report-closed.html"
-KINDS = ("restore_drill", "restore_check")
+DRILL_KINDS: tuple[str, ...] = get_args(DrillKind)
+OPERATION_KINDS: tuple[str, ...] = get_args(OperationKind)
+KINDS = (*DRILL_KINDS, *OPERATION_KINDS)
 
 _DIGEST = re.compile(rb'<meta name="holdfast-evidence" content="([0-9a-f]{64})(?: ([0-9a-f]{64}))?">')
 _HEAD_BYTES = 2048

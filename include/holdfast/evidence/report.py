@@ -1,4 +1,4 @@
-"""The report: one HTML page that shows a drill's evidence to people, without any script or outside request."""
+"""The report: one HTML page that shows evidence to people, without any script or outside request."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import base64
 import hashlib
 
 from holdfast.evidence.objects import digest_tag
-from holdfast.evidence.page import details, overview, proof, words
+from holdfast.evidence.page import details, operation, overview, proof, words
 from holdfast.evidence.page.history_chart import history_section
 from holdfast.evidence.page.html import Html, joined, tag
 from holdfast.evidence.page.rows_chart import rows_section
-from holdfast.evidence.page.style import STYLE
+from holdfast.evidence.page.style import OPERATION_STYLE, STYLE
 from holdfast.evidence.page.time_chart import time_section
 from holdfast.manifest.evidence import Closing, Evidence
 
@@ -22,26 +22,49 @@ def report_html(evidence: Evidence, closing: Closing | None) -> str:
 
 
 def _head(evidence: Evidence, closing: Closing | None) -> Html:
+    style = STYLE if evidence.is_drill else OPERATION_STYLE
     title = f"{words.KIND[evidence.kind]} {evidence.app}/{evidence.environment}: {evidence.verdict}"
     return tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_content_policy()),
+        tag("meta", http_equiv="Content-Security-Policy", content=_content_policy(style)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
         Html(digest_tag(evidence.encode(), closing.encode() if closing is not None else None)),
         tag("title", title),
-        tag("style", Html(STYLE)),
+        tag("style", Html(style)),
     )
 
 
-def _content_policy() -> str:
+def _content_policy(style: str) -> str:
     """Nothing may be loaded or run; the one style sheet is allowed by its hash, so that no other takes effect."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def _body(evidence: Evidence, closing: Closing | None) -> Html:
+    return _body_of_drill(evidence, closing) if evidence.is_drill else _body_of_operation(evidence)
+
+
+def _body_of_operation(evidence: Evidence) -> Html:
+    return joined(
+        operation.heading(evidence),
+        operation.verdict(evidence),
+        operation.tiles(evidence),
+        overview.findings(evidence),
+        operation.asked(evidence),
+        operation.plan(evidence),
+        operation.approvals(evidence),
+        operation.way_back(evidence),
+        details.steps(evidence),
+        rows_section(evidence),
+        proof.checklist_sections(evidence, None),
+        time_section(evidence),
+        proof.genuineness(evidence, None),
+    )
+
+
+def _body_of_drill(evidence: Evidence, closing: Closing | None) -> Html:
     return joined(
         overview.heading(evidence),
         overview.verdict(evidence, closing),

@@ -9,7 +9,7 @@ from typing import Literal
 
 from holdfast.manifest.evidence import Evidence, Step
 
-State = Literal["done", "failed", "not run", "not asked for", "not part of a drill", "waiting"]
+State = Literal["done", "failed", "not run", "not asked for", "not part of a drill", "not part of this", "waiting"]
 
 ENVIRONMENT = "recovery_environment"
 DATABASE = "restore_database"

@@ -24,10 +24,11 @@ def escaped(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A Markdown code span that holds the text as it is; with a pipe in it escaped text, for tables split at pipes."""
-    shown = visible(text) or " "
-    if "|" in shown:
-        return _MARKUP.sub(r"\\\1", shown)
+    """A Markdown code span that holds the text as it is; in pieces around pipes, for tables split at these."""
+    return r"\|".join(_span(piece) if piece else "" for piece in (visible(text) or " ").split("|"))
+
+
+def _span(shown: str) -> str:
     ticks = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
     return f"{ticks}{pad}{shown}{pad}{ticks}"

@@ -1,8 +1,9 @@
-"""Deletes evidence of drills and restore checks that its own rule lets go, and what dead drills left behind."""
+"""Deletes evidence of drills, checks and operations that its own rule lets go, and what dead ones left behind."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -10,10 +11,12 @@ from functools import partial
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.evidence import read_evidence
+from holdfast.evidence.acts import changing
 from holdfast.evidence.listing import folders as evidence_folders
-from holdfast.evidence.objects import CLOSING, EVIDENCE, KINDS, signature_of
+from holdfast.evidence.objects import CLOSING, DRILL_KINDS, EVIDENCE, OPERATION_KINDS, signature_of
 from holdfast.expire.deletion import Deletion, DeletionReport
 from holdfast.expire.locks import Locks
+from holdfast.manifest.evidence import Evidence, Fact
 from holdfast.retention import Decision
 from holdfast.retention.evidence import Proof, decide_evidence, newest_passed
 from holdfast.retention.orphans import is_orphan
@@ -24,6 +27,8 @@ from holdfast.values.ids import RestorePointId
 type _Objects = Mapping[str, StoredObject]
 type _Folders = Mapping[RestorePointId, _Objects]
 
+# Facts of steps that say how long a replaced database or replaced media are kept.
+_KEPT_UNTIL = ("keep_until", "media_keep_until")
 # Evidence exists if and only if its first object does; without the next two nothing speaks of it any more.
 _FIRST = (EVIDENCE, signature_of(EVIDENCE), CLOSING)
 
@@ -38,9 +43,10 @@ class EvidenceReport(DeletionReport):
 def expire_evidence(
     environment: Environment, standing: Collection[RestorePointId], *, now: datetime, dry_run: bool, locks: Locks
 ) -> EvidenceReport:
-    """Delete expired evidence with its approvals, and remnants of dead drills, or only tell which.
+    """Delete expired evidence with its approvals, and remnants of dead drills and operations, or only tell which.
 
-    ``standing``: the restore points that still exist. Evidence of a kind whose tier has no ``keep`` stays.
+    ``standing``: the restore points that still exist. Evidence of a kind whose tier has no ``keep`` stays;
+    operations, which have no tier, follow ``restore_drill``.
     """
     rules = _rules(environment)
     folders = evidence_folders(environment)
@@ -61,7 +67,7 @@ def expire_evidence(
         if EVIDENCE in gone.names or locks.reason(gone.keys) is not None:
             continue
         deleted.append(
-            Deletion(str(id), f"of a drill without evidence, older than {_grace(environment)}", gone.bytes, True)
+            Deletion(str(id), f"{_kind(id)} without evidence, older than {_grace(environment, id)}", gone.bytes, True)
         )
         if not dry_run:
             gone.delete(environment)
@@ -70,7 +76,7 @@ def expire_evidence(
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """All that belongs to one drill, looked at afresh, in the order in which it is deleted."""
+    """All that belongs to one drill or operation, looked at afresh, in the order in which it is deleted."""
 
     names: frozenset[str]
     keys: tuple[str, ...]
@@ -78,7 +84,7 @@ class _Gone:
 
     @classmethod
     def of(cls, environment: Environment, id: RestorePointId) -> _Gone:
-        """What stands of a drill: its evidence, and what was asked and answered about it."""
+        """What stands of it: its evidence, and what was asked and answered about it."""
         prefix = environment.keys.evidence_of(id)
         own = {stored.key[len(prefix) :]: stored for stored in environment.store.list(prefix)}
         first = [own[name].key for name in _FIRST if name in own]
@@ -94,16 +100,30 @@ class _Gone:
 
 
 def _rules(environment: Environment) -> dict[str, Duration]:
-    tiers = ((kind, environment.policy.tiers.get(kind)) for kind in KINDS)  # type: ignore[call-overload]
-    return {kind: tier.keep for kind, tier in tiers if tier is not None and tier.keep is not None}
+    """The spans by kind. Operations are told of as long as drills, and as long as what they replaced is kept."""
+    policy = environment.policy
+    tiers = ((kind, policy.tiers.get(kind)) for kind in DRILL_KINDS)  # type: ignore[call-overload]
+    rules = {kind: tier.keep for kind, tier in tiers if tier is not None and tier.keep is not None}
+    if "restore_drill" in rules:
+        span = _longest(rules["restore_drill"], policy.restore.keep_replaced)
+        rules |= dict.fromkeys(OPERATION_KINDS, span)
+    return rules
 
 
 def _are_drafts(objects: Iterable[str]) -> bool:
     return all(name.startswith("draft-") for name in objects)
 
 
-def _grace(environment: Environment) -> Duration:
-    return environment.policy.orphan_grace
+def _longest(*spans: Duration) -> Duration:
+    return max(spans, key=lambda span: span.as_seconds)
+
+
+def _grace(environment: Environment, id: RestorePointId) -> Duration:
+    """How long drafts are left alone: an operation waits for people, and its plan must stand until they answer."""
+    policy = environment.policy
+    if id.tier in DRILL_KINDS:
+        return policy.orphan_grace
+    return _longest(policy.orphan_grace, policy.approval.within, policy.restore.keep_replaced)
 
 
 def _proofs(environment: Environment, folders: _Folders, rules: Mapping[str, Duration], now: datetime) -> list[Proof]:
@@ -128,21 +148,47 @@ def _read(environment: Environment, proof: Proof) -> Proof:
     except PermanentError:
         return replace(proof, is_trusted=False)
     point = RestorePointId.recognised(evidence.restore_point)
-    return replace(proof, passed=evidence.verdict == "passed", restore_point=point)
+    until = _needed_until(environment, evidence)
+    return replace(proof, passed=evidence.verdict == "passed", restore_point=point, needed_until=until)
+
+
+def _needed_until(environment: Environment, evidence: Evidence) -> datetime | None:
+    """Until when what it replaced is kept: as its steps said then, and by the policy as it stands now."""
+    steps = changing(evidence)
+    if not steps:
+        return None
+    said = (step.facts.get(name) for step in steps for name in _KEPT_UNTIL)
+    found = [moment for moment in map(_moment, said) if moment is not None]
+    return max([environment.policy.restore.keep_replaced.after(evidence.finished_at), *found])
+
+
+def _moment(text: Fact) -> datetime | None:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return found if found is None or found.tzinfo is not None else None
+    return None
 
 
 def _remnants(
     environment: Environment, folders: _Folders, rules: Mapping[str, Duration], now: datetime
 ) -> Iterator[RestorePointId]:
-    """Drills that died before their evidence, and evidence whose deletion was cut off; a later one must stand."""
+    """What died before its evidence, and evidence whose deletion was cut off; a later one must stand."""
     newest = max((id for id, objects in folders.items() if EVIDENCE in objects), default=None)
-    orphaned = partial(is_orphan, newest_committed=newest, grace=_grace(environment), now=now)
+    orphaned = partial(is_orphan, newest_committed=newest, now=now)
     for id, objects in folders.items():
-        if EVIDENCE in objects or not orphaned(id, _written_at(objects.values())):
+        grace = _grace(environment, id)
+        if EVIDENCE in objects or not orphaned(id, _written_at(objects.values()), grace=grace):
             continue
+        asked = environment.store.list(environment.keys.approvals_of(id))
+        if not orphaned(id, _written_at(asked), grace=grace):
+            continue  # somebody was asked, or has answered, only now
         # Where only the evidence itself is gone, somebody may have taken it away to hide something.
         if _are_drafts(objects) or (id.tier in rules and id.opened_at < rules[id.tier].before(now)):
             yield id
+
+
+def _kind(id: RestorePointId) -> str:
+    return "of a drill" if id.tier in DRILL_KINDS else "of an operation"
 
 
 def _written_at(objects: Iterable[StoredObject]) -> list[datetime]:

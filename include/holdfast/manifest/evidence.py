@@ -9,7 +9,11 @@ from pydantic import Field
 
 from holdfast.manifest.model import Record
 
-Kind = Literal["restore_drill", "restore_check"]
+DrillKind = Literal["restore_drill", "restore_check"]
+OperationKind = Literal[
+    "restore", "switch_back", "restore_tables", "recover_rows", "undo_rows", "guarded_migration", "rollback"
+]
+Kind = DrillKind | OperationKind
 Fact = str | int | float | bool | None
 
 
@@ -17,10 +21,11 @@ class Finding(Record):
     """One thing that is not as it must be.
 
     ``about`` is ``backup`` where the restore point is to blame, or may be; ``drill`` where it is the drill's own
-    surroundings (a full disk, a missing program, a wrong policy), which says nothing against the backup.
+    surroundings (a full disk, a missing program, a wrong policy), which says nothing against the backup; ``operation``
+    where an operation on the live application could not be done, or was refused.
     """
 
-    about: Literal["backup", "drill"]
+    about: Literal["backup", "drill", "operation"]
     text: str
 
 
@@ -87,8 +92,34 @@ class HistoryPoint(Record):
     rows: int
 
 
+class Window(Record):
+    """The time within which the live application may be changed, and the ticket that allows it."""
+
+    begins_at: datetime
+    ends_at: datetime
+    ticket: str | None = None
+
+
+class Planned(Record):
+    """What an operation was to do: ``sha256`` is that of ``body``; ``notes`` may have differed a moment later."""
+
+    sha256: str
+    body: str
+    notes: str = ""
+
+
+class GivenApproval(Record):
+    """One person's agreement to what the gate showed: ``sha256`` is that of the text shown."""
+
+    gate: str
+    approver: str
+    answered_at: datetime
+    sha256: str
+    comment: str | None = None
+
+
 class Evidence(Record):
-    """Everything that one drill or restore check showed, before anybody approved it."""
+    """Everything that one drill, restore check or operation showed; of the first two, before anybody approved it."""
 
     format: Literal["holdfast-evidence/1"] = "holdfast-evidence/1"
     id: str
@@ -114,22 +145,25 @@ class Evidence(Record):
     restore_seconds: float | None
     rto_seconds: float | None
     approval: Literal["asked", "not asked"]
+    plan: Planned | None = None
+    window: Window | None = None
+    approvals: tuple[GivenApproval, ...] = ()
     verdict: Literal["passed", "failed"]
+
+    def encode(self) -> bytes:
+        """As every record, but without what only operations have: drills were signed before there were any."""
+        left_out = {"plan", "window", "approvals"} if self.is_drill else None
+        return self.model_dump_json(indent=2, exclude=left_out).encode() + b"\n"
+
+    @property
+    def is_drill(self) -> bool:
+        """Was it tried apart, and the live application never touched?"""
+        return self.kind in ("restore_drill", "restore_check")
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All steps' findings, in order."""
         return tuple(finding for step in self.steps for finding in step.findings)
-
-
-class GivenApproval(Record):
-    """One person's agreement to what the gate showed: ``sha256`` is that of the text shown."""
-
-    gate: str
-    approver: str
-    answered_at: datetime
-    sha256: str
-    comment: str | None = None
 
 
 class Closing(Record):

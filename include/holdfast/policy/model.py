@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from holdfast.errors import UsageError
-from holdfast.policy import cron, places
-from holdfast.values import duration, keys
+from holdfast.policy import places
+from holdfast.policy.drill import Drill
+from holdfast.policy.fields import (
+    ConnId,
+    LocalPath,
+    MediaUrl,
+    Name,
+    Part,
+    Query,
+    Recipient,
+    RoleName,
+    Schedule,
+    Span,
+    StoreUrl,
+    TableName,
+    Timezone,
+)
+from holdfast.policy.restore import Migration, Restore
+from holdfast.values import duration
 
 DUMP_TIERS = ("nightly", "monthly", "snapshot")
 MEDIA_TIERS = ("media", "media_check")
@@ -31,103 +45,6 @@ TierName = Literal[
     "restore_check",
     "restore_drill",
 ]
-
-
-def _duration(value: Any) -> duration.Duration:
-    if isinstance(value, duration.Duration):
-        return value
-    try:
-        return duration.Duration.parse(str(value))
-    except UsageError as error:
-        raise ValueError(str(error)) from error
-
-
-def _timezone(value: Any) -> str:
-    try:
-        ZoneInfo(str(value))
-    except Exception as error:
-        raise ValueError(f"{value!r} is no time zone of the IANA database, such as Europe/Berlin") from error
-    return str(value)
-
-
-def _schedule(value: Any) -> str:
-    text = " ".join(str(value).split())
-    if text == "continuous":
-        return text
-    if not cron.is_valid(text):
-        raise ValueError(f"{value!r} is neither five cron fields, such as '0 2 * * *', nor 'continuous'")
-    if not cron.ever_comes(text):
-        raise ValueError(f"{value!r} never comes: no month that it names has such a day")
-    return text
-
-
-def _recipient(value: Any) -> str:
-    text = str(value).strip()
-    if not text.startswith("age1") or not text.isalnum():
-        raise ValueError("no age recipient, which begins with age1; secret keys and passwords never stand in a policy")
-    return text
-
-
-def _url(fault_of: Callable[[str], str | None]) -> BeforeValidator:
-    """Accepts the URLs in which ``fault_of`` finds no fault."""
-
-    def validated(value: Any) -> str:
-        text = str(value)
-        fault = fault_of(text)
-        if fault is not None:
-            raise ValueError(fault)
-        return text
-
-    return BeforeValidator(validated)
-
-
-Span = Annotated[
-    duration.Duration,
-    BeforeValidator(_duration),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "pattern": duration.PATTERN, "examples": ["24h", "35d", "12mo"]}),
-]
-
-
-def _place(value: Any) -> Any:
-    if isinstance(value, str) and (not value or places.CONTROL.search(value)):
-        found = "a control character in it" if value else "an empty text"
-        raise ValueError(f"expected the path of a file or directory, found {found}")
-    return value
-
-
-def _query(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip(" \t\r\n;"):
-        raise ValueError("is empty: expected a SQL query")
-    return value
-
-
-LocalPath = Annotated[str, BeforeValidator(_place)]
-Query = Annotated[str, BeforeValidator(_query)]
-MediaUrl = Annotated[str, _url(places.media_url_fault)]
-_PART = r'("([^"]|"")+"|[^".]+)'
-TableName = Annotated[
-    str,
-    Field(
-        pattern=rf"^({_PART}\.)?{_PART}$",
-        description="table or schema.table as in the database; with a dot or quote in a name, quoted as in SQL",
-    ),
-]
-Timezone = Annotated[str, BeforeValidator(_timezone)]
-Recipient = Annotated[str, BeforeValidator(_recipient)]
-StoreUrl = Annotated[str, _url(places.store_url_fault)]
-Schedule = Annotated[str, BeforeValidator(_schedule)]
-Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
-ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
-
-
-class Part(BaseModel):
-    """Base of every section of a policy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Targets(Part):
@@ -227,97 +144,6 @@ class TierPolicy(Part):
     )
 
 
-class Between(Part):
-    """What a query's single value must lie between, both included."""
-
-    at_least: float | None = Field(default=None, allow_inf_nan=False)
-    at_most: float | None = Field(default=None, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _limits(self) -> Between:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("give at_least, at_most or both")
-        return self
-
-
-class RowsFound(Part):
-    """How many rows a query must yield; 0 for a query that looks for what must not be."""
-
-    rows: int = Field(ge=0, strict=True)
-
-
-class DrillQuery(Part):
-    """A SQL query on the restored database and what it must say; it runs in a transaction that cannot write."""
-
-    sql: Query
-    expect: Between | RowsFound | bool | int | Finite | str = Field(
-        description="the single value of its one row; {at_least, at_most} for that value; {rows} for how many rows",
-    )
-    area: str | None = Field(default=None, description="what it proves, such as payments; its name where not set")
-
-
-class DrillCodes(Part):
-    """Codes that people hold, such as those of certificates: old and new ones must be found, with their links."""
-
-    sql: Query = Field(
-        description="yields columns named code, link, at (when it was given out), and where there is one image: the "
-        "path of a media file or the bytes of a picture that holds the link as a QR code"
-    )
-    link: str = Field(pattern=r"\{code\}", description="what every link must be, with {code} for the code")
-    each: int = Field(default=3, ge=1, le=1000, strict=True, description="so many of the oldest and of the newest")
-
-
-def _command_line(value: Any) -> Any:
-    if isinstance(value, str) and (not value.strip() or places.CONTROL.search(value)):
-        raise ValueError("expected a program with its arguments on one line, without control characters")
-    return value
-
-
-CommandLine = Annotated[str, BeforeValidator(_command_line)]
-# The recovery environment sets these itself; a database's URL in PATH would be shown with its password.
-_NOT_FOR_SECRETS = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_PRELOAD", "LD_LIBRARY_PATH"})
-
-
-class RecoveryServer(Part):
-    """A PostgreSQL server to restore into instead of a throwaway one; its role may create databases."""
-
-    conn_id: ConnId
-
-
-class Drill(Part):
-    """How restores are tried: what runs against the restored application, what must be true, where it happens."""
-
-    app_dir: LocalPath | None = None
-    commands: tuple[CommandLine, ...] = ()
-    command_timeout: Span = Field(default_factory=lambda: duration.Duration.parse("15m"))
-    env: dict[EnvName, str] = Field(
-        default_factory=dict, description="temporary recovery settings: the commands' whole environment, never a secret"
-    )
-    temporary_secrets: tuple[EnvName, ...] = Field(
-        default=(), description="names of variables that get a random value for the time of the drill"
-    )
-    database_variable: EnvName = "DATABASE_URL"
-    media_variable: EnvName = "STORAGE_PATH"
-    queries: dict[str, DrillQuery] = Field(default_factory=dict)
-    codes: DrillCodes | None = None
-    media_sample: int = Field(
-        default=200, ge=1, strict=True, description="so many media files are restored and hashed where not all are"
-    )
-    network: Literal["isolated", "isolated-host", "unconfined"] = "isolated"
-    server: RecoveryServer | None = None
-
-    @model_validator(mode="after")
-    def _has_a_variable_for_each(self) -> Drill:
-        names = [*self.env, *self.temporary_secrets, self.database_variable, self.media_variable]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"the variable {name} is given twice: each has one value")
-        for name in (*self.temporary_secrets, self.database_variable, self.media_variable):
-            if name in _NOT_FOR_SECRETS:
-                raise ValueError(f"the variable {name} has a meaning of its own and can hold no secret or place")
-        return self
-
-
 class ApprovalRules(Part):
     """Who must agree before something is done that a person has to answer for."""
 
@@ -370,6 +196,8 @@ class EnvironmentPolicy(Part):
     )
     release_dir: LocalPath | None = None
     drill: Drill | None = None
+    restore: Restore = Restore()
+    migration: Migration | None = None
     approval: ApprovalRules = ApprovalRules()
     access: Access = Access()
     alerts: Alerts | None = None
@@ -393,7 +221,7 @@ class EnvironmentPolicy(Part):
                 raise ValueError(f"compliance_export.tiers: the environment has no tier {name}, so it would never run")
         if self.media_references is not None and self.media is None:
             raise ValueError("media_references: there is no media section that says where the files lie")
-        app_dirs = (self.release_dir, self.drill.app_dir if self.drill else None)
+        app_dirs = (self.release_dir, *(part.app_dir for part in (self.drill, self.migration) if part is not None))
         places.refuse_inside(self.store.url, [*filter(None, app_dirs), *([self.media.source] if self.media else [])])
         return self
 

@@ -51,7 +51,8 @@ SELECT r.rolname
  ORDER BY r.rolname COLLATE "C"
 """
 
-_PROVIDERS: dict[str, Literal["libc", "icu", "builtin"]] = {"c": "libc", "i": "icu", "b": "builtin"}
+PROVIDERS: dict[str, Literal["libc", "icu", "builtin"]] = {"c": "libc", "i": "icu", "b": "builtin"}
+"""By pg_database's letter for where a database's locale comes from."""
 
 
 def read_facts(session: Session) -> SourceFacts:
@@ -86,7 +87,7 @@ def _facts(
         collate=entry["datcollate"],
         ctype=entry["datctype"],
         # Before 15 a database could only have libc's locales; 17 renamed the column of the others'.
-        locale_provider=_PROVIDERS[entry.get("datlocprovider", "c")],
+        locale_provider=PROVIDERS[entry.get("datlocprovider", "c")],
         locale=entry.get("datlocale") or entry.get("daticulocale"),
         database_bytes=size,
         tables=(),

@@ -19,24 +19,40 @@ from holdfast.process.child import Command, Finished, base_environment, run
 from holdfast.process.listening import Voices
 
 _COMPLAINTS_BYTES = 16 << 20
+_OVER_EXISTING = ("--clean", "--if-exists", "--single-transaction")
 
 
 def restore_file(
-    client: Client, target: Target, archive: int, *, jobs: int = 1, selection: Selection | None = None
+    client: Client,
+    target: Target,
+    archive: int,
+    *,
+    jobs: int = 1,
+    selection: Selection | None = None,
+    with_owners: bool = False,
+    over_existing: bool = False,
 ) -> Verdict:
     """Restore the archive in the open file ``archive``, in up to ``jobs`` sessions at once.
 
-    pg_restore gets it as /proc/self/fd/N, which opens files that have no name.
+    pg_restore gets it as /proc/self/fd/N, which opens files that have no name. ``with_owners``: everything gets the
+    owner that the archive names. ``over_existing``: what the archive holds is dropped before, and all of it is one
+    transaction of one session, which the first error undoes.
     """
     with _toc(selection) as toc:
         descriptors = (archive, toc) if toc is not None else (archive,)
-        argv = (*_argv(client, target, toc), f"--jobs={jobs}", f"/proc/self/fd/{archive}")
+        manner = _OVER_EXISTING if over_existing else (f"--jobs={jobs}",)
+        argv = (*_argv(client, target, toc, with_owners=with_owners), *manner, f"/proc/self/fd/{archive}")
         finished = run(Command(argv, _environment(target), target.secrets, descriptors), stderr=_voices())
     return _verdict(finished, target, selection)
 
 
 def restore_pipe(
-    client: Client, target: Target, pieces: Iterable[bytes], *, selection: Selection | None = None
+    client: Client,
+    target: Target,
+    pieces: Iterable[bytes],
+    *,
+    selection: Selection | None = None,
+    with_owners: bool = False,
 ) -> Verdict:
     """Restore the archive whose bytes are ``pieces``, in one session and without any file.
 
@@ -44,7 +60,8 @@ def restore_pipe(
     """
     with _toc(selection) as toc:
         descriptors = (toc,) if toc is not None else ()
-        command = Command(_argv(client, target, toc), _environment(target), target.secrets, descriptors)
+        argv = _argv(client, target, toc, with_owners=with_owners)
+        command = Command(argv, _environment(target), target.secrets, descriptors)
         finished = run(command, stdin=pieces, drain=True, stderr=_voices())
     return _verdict(finished, target, selection)
 
@@ -89,11 +106,11 @@ def _append(archive: int, piece: bytes, folder: Path) -> None:
         ) from error
 
 
-def _argv(client: Client, target: Target, toc: int | None) -> tuple[str, ...]:
+def _argv(client: Client, target: Target, toc: int | None, *, with_owners: bool) -> tuple[str, ...]:
     chosen = () if toc is None else (f"--use-list=/proc/self/fd/{toc}",)
     return (
         client.tool("pg_restore"),
-        "--no-owner",
+        *(() if with_owners else ("--no-owner",)),
         "--no-privileges",
         "--no-password",
         # Only then does it name the entry that an error belongs to.

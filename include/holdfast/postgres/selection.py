@@ -59,6 +59,34 @@ def choose(listing: Listing, names: Sequence[str], *, roles: Iterable[str] = ())
     )
 
 
+def choose_bare(listing: Listing, names: Sequence[str], *, roles: Iterable[str] = ()) -> Selection:
+    """Choose only the definitions of tables, and of what these need to be made: no rows, keys, indexes, triggers.
+
+    Partitions come along, attached. Names and errors are as of ``choose``.
+    """
+    graph = _Graph(listing)
+    known = table_names(listing, roles)
+    chosen = graph.with_partitions({_find(known, parse_name(name)) for name in names})
+    parts = {
+        entry.dump_id
+        for entry in listing.of_kind("TABLE ATTACH")
+        if chosen.issuperset(set(entry.depends_on) & graph.tables)
+    }
+    wanted = chosen | parts | graph.needed_by(chosen | parts)
+    return Selection(
+        tables=tuple(entry for entry in listing.entries if entry.dump_id in chosen),
+        entries=tuple(entry for entry in listing.entries if entry.dump_id in wanted),
+        supporting=frozenset(wanted - chosen - parts),
+        notes=(),
+    )
+
+
+def rows_of(listing: Listing, selection: Selection) -> tuple[Entry, ...]:
+    """The entries that hold the rows of the selection's tables."""
+    oids = {entry.oid for entry in selection.tables}
+    return tuple(entry for entry in listing.tables if entry.oid in oids)
+
+
 def selected(selection: Selection, tables: Sequence[Table]) -> tuple[Table, ...]:
     """Those of the manifest's tables whose rows the selection brings."""
     oids = {entry.oid for entry in selection.tables}
@@ -95,7 +123,7 @@ class _Graph:
 
     def __init__(self, listing: Listing) -> None:
         self._entries = {entry.dump_id: entry for entry in listing.entries}
-        self._tables = {entry.dump_id for entry in listing.of_kind(*_TABLES)}
+        self.tables = {entry.dump_id for entry in listing.of_kind(*_TABLES)}
         self._dependants: dict[int, set[int]] = {}
         for entry in listing.entries:
             for needed in entry.depends_on:
@@ -125,7 +153,7 @@ class _Graph:
         waiting = list(tables)
         while waiting:
             for part in self._of_kinds(self._dependants.get(waiting.pop(), set()), _PARTS):
-                if part.dump_id not in found and self._tables_under(part) <= tables:
+                if part.dump_id not in found and self.tables_under(part) <= tables:
                     found.add(part.dump_id)
                     waiting.append(part.dump_id)
         return found
@@ -147,7 +175,7 @@ class _Graph:
 
     def notes(self, chosen: set[int], needed: set[int]) -> Iterator[str]:
         """What the user would not expect."""
-        for id in sorted((needed & self._tables) - chosen):
+        for id in sorted((needed & self.tables) - chosen):
             yield f"{self._entries[id]} comes along without rows, because a chosen table needs its definition"
 
     def _of_kinds(self, ids: Iterable[int], kinds: Sequence[str]) -> list[Entry]:
@@ -156,7 +184,7 @@ class _Graph:
     def _child(self, attachment: Entry) -> int | None:
         """The partition that an attachment is about: both stand under the partition's name and oid."""
         for id in attachment.depends_on:
-            if id in self._tables and self._entries[id].rest == attachment.rest:
+            if id in self.tables and self._entries[id].rest == attachment.rest:
                 return id
         return None
 
@@ -171,7 +199,7 @@ class _Graph:
                 if entry is None or id in seen:
                     continue
                 seen.add(id)
-                if id in self._tables:
+                if id in self.tables:
                     found.add(id)
                 elif entry.kind in _PARTS:
                     waiting.append(entry)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
@@ -12,19 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.errors import DrillError
-from holdfast.process.redaction import redact
 from holdfast.recovery.confinement import Confined
 from holdfast.recovery.launching import Launch, launch
 from holdfast.recovery.place import Place
+from holdfast.recovery.said import lines_said
 
 _TIMED_OUT = 124
-_LINES = 60
-_LINE_CHARACTERS = 500
-_SECRET_LINE_CHARACTERS = 8
 # Sockets and memory that programs of this machine share; name resolution needs them where there is a network.
 _OTHERS_FOLDERS = (Path("/run"), Path("/dev/shm"))  # noqa: S108
-# Colours and cursor movements (ECMA-48), titles of terminals, and every other control character.
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ def run_command(
             hint=f"It runs as the user {place.account.name or 'of this process'} in {cwd}: is {program} his to run, "
             "and its interpreter there?",
         )
-    said = _lines(ended.output, _maskable(secrets))
+    said = lines_said(ended.output, secrets)
     status = _TIMED_OUT if ended.status is None else ended.status
     return CommandOutcome(status, round(ended.seconds, 3), ended.status is None, said)
 
@@ -120,20 +113,3 @@ def _prefixes(path: str) -> Iterable[Path]:
             yield folder
             if folder.name == "bin" and folder.parent != Path("/"):
                 yield folder.parent
-
-
-def _maskable(secrets: Iterable[str]) -> set[str]:
-    """Secrets as they may be printed: as they are, as JSON spells them, and each line of those that have several."""
-    forms = set()
-    for secret in secrets:
-        lines = [line.strip() for line in secret.splitlines()]
-        forms |= {secret, secret.strip(), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-        forms |= {line for line in lines if len(line) >= _SECRET_LINE_CHARACTERS}
-    return forms - {""}
-
-
-def _lines(text: str, secrets: set[str]) -> tuple[str, ...]:
-    """Masked before and after it is made plain: colours may stand inside of a secret, and be part of one."""
-    plain = _CONTROL.sub("", redact(text, secrets).replace("\r\n", "\n").replace("\r", "\n"))
-    lines = [line.rstrip() for line in redact(plain, secrets).splitlines()]
-    return tuple(line[:_LINE_CHARACTERS] for line in lines if line)[-_LINES:]

@@ -26,6 +26,7 @@ from holdfast.restore.spool import spool_folder
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+_NO_OWNERS = "owners were not set: the role that restores is no superuser, and owns everything for now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Attempt:
     notes: tuple[str, ...]
     fetch_seconds: float
     restore_seconds: float
+    has_owners: bool = False
 
     @property
     def advice(self) -> str:
@@ -68,6 +70,12 @@ class _Plan:
     client: Client
     seen: Inspection
     jobs: int
+    with_owners: bool
+
+    @property
+    def gives_owners(self) -> bool:
+        """Whether pg_restore sets owners."""
+        return self.with_owners and self.seen.is_superuser
 
     def attempt(
         self,
@@ -89,6 +97,7 @@ class _Plan:
             notes=notes,
             fetch_seconds=fetch_seconds,
             restore_seconds=restore_seconds,
+            has_owners=self.gives_owners,
         )
 
 
@@ -96,16 +105,19 @@ def attempt_restore(
     environment: Environment,
     id: RestorePointId,
     *,
-    to: str,
+    to: str | Target,
     jobs: int | None = None,
     tables: Sequence[str] = (),
     spool: Path | None = None,
+    with_owners: bool = False,
     progress: Progress = _SILENT,
 ) -> Attempt:
-    """Restore a restore point, or only ``tables`` of it, into the database ``to`` (a URL or connection id).
+    """Restore a restore point, or only ``tables`` of it, into the database ``to`` (a URL, connection id or address).
 
-    The database is made where it does not exist. Several jobs keep the decrypted archive in an unnamed file in
-    ``spool`` (default: TMPDIR). Raises RestoreError where the target has user objects or is the live database,
+    The database is made where it does not exist; an empty one may stand beside the live one. Several jobs keep the
+    decrypted archive in an unnamed file in ``spool`` (default: TMPDIR). ``with_owners``: everything gets the owner
+    that it had, where the role is a superuser, which alone may give anything to anybody; a note says where it is not.
+    Raises RestoreError where the target has user objects or is the live database,
     and IntegrityError, DecryptError or SignatureError where the restore point is not what it was.
     """
     count = jobs if jobs is not None else min(4, os.cpu_count() or 1)
@@ -114,9 +126,10 @@ def attempt_restore(
     is_streamed = count == 1 and not tables
     folder = None if is_streamed else spool or spool_folder()
     manifest = environment.catalog.manifest(id, environment.verifier())
-    _demand_whole(environment, id, manifest)
+    demand_whole(environment, id, manifest)
     environment.demand_identities()
-    plan = _plan(environment, manifest, resolve(to, environment.connections), count)
+    target = to if isinstance(to, Target) else resolve(to, environment.connections)
+    plan = _plan(environment, manifest, target, count, with_owners=with_owners)
     try:
         if folder is None:
             return _restore_streamed(environment, plan, progress)
@@ -126,7 +139,8 @@ def attempt_restore(
         raise
 
 
-def _demand_whole(environment: Environment, id: RestorePointId, manifest: Manifest) -> None:
+def demand_whole(environment: Environment, id: RestorePointId, manifest: Manifest) -> None:
+    """Raises IntegrityError where an artifact of a restore point lacks, or has another size."""
     faults = environment.catalog.entry(id).missing(manifest)
     if faults:
         raise IntegrityError(
@@ -135,14 +149,14 @@ def _demand_whole(environment: Environment, id: RestorePointId, manifest: Manife
         )
 
 
-def _plan(environment: Environment, manifest: Manifest, target: Target, jobs: int) -> _Plan:
+def _plan(environment: Environment, manifest: Manifest, target: Target, jobs: int, *, with_owners: bool) -> _Plan:
     """Look at the target, and refuse it before anything is fetched where it is not fit."""
     source = manifest.database.source
     _refuse_live(environment, target)
     seen = inspect(target)
     require_fresh(seen, source)
     client = reader_for(manifest.database.client_version, server_major=seen.server_major)
-    return _Plan(manifest, seen.target, client, seen, jobs)
+    return _Plan(manifest, seen.target, client, seen, jobs, with_owners)
 
 
 def _make_ready(plan: _Plan) -> tuple[str, ...]:
@@ -155,7 +169,8 @@ def _make_ready(plan: _Plan) -> tuple[str, ...]:
             f"target {plan.target.describe()}: another database answers there than when the restore began",
             hint="Find out who switched servers or recreated the database, then start the restore again.",
         )
-    return () if seen.exists else create_database(plan.target, source)
+    notes = () if seen.exists else create_database(plan.target, source)
+    return (*notes, _NO_OWNERS) if plan.with_owners and not plan.gives_owners else notes
 
 
 def _refuse_live(environment: Environment, target: Target) -> None:
@@ -163,15 +178,17 @@ def _refuse_live(environment: Environment, target: Target) -> None:
 
     After a disaster its connection may be defined nowhere any more, which must not stop a restore.
     """
-    try:
-        live = Target.from_connection(environment.database())
-    except UsageError:
-        return
-    if (live.host, live.port, live.database) == (target.host, target.port, target.database):
-        raise RestoreError(
-            f"target {target.describe()}: it is the live database of {environment.title}",
-            hint="Restore into a new database beside it, check it, and then switch the application over.",
-        )
+    policy = environment.policy
+    for conn_id in {policy.database.conn_id, policy.restore.conn_id or policy.database.conn_id}:
+        try:
+            live = Target.from_connection(environment.connections.get(conn_id))
+        except UsageError:
+            continue
+        if (live.host, live.port, live.database) == (target.host, target.port, target.database):
+            raise RestoreError(
+                f"target {target.describe()}: it is the live database of {environment.title}",
+                hint="Restore into a new database beside it, check it, and then switch the application over.",
+            )
 
 
 def _restore_streamed(environment: Environment, plan: _Plan, progress: Progress) -> Attempt:
@@ -183,7 +200,7 @@ def _restore_streamed(environment: Environment, plan: _Plan, progress: Progress)
     beginning = list(islice(archive, 1))
     notes = _make_ready(plan)
     try:
-        verdict = restore_pipe(plan.client, plan.target, chain(beginning, archive))
+        verdict = restore_pipe(plan.client, plan.target, chain(beginning, archive), with_owners=plan.gives_owners)
     except (IntegrityError, DecryptError) as error:
         raise type(error)(error.message, hint=_left(plan.target)) from error
     progress.end()
@@ -207,7 +224,14 @@ def _restore_spooled(
         notes = (*(selection.notes if selection else ()), *_make_ready(plan))
         progress.begin("restore", None if selection else plan.manifest.database.source.database_bytes)
         with watched_growth(plan.target, progress):
-            verdict = restore_file(plan.client, plan.target, file, jobs=plan.jobs, selection=selection)
+            verdict = restore_file(
+                plan.client,
+                plan.target,
+                file,
+                jobs=plan.jobs,
+                selection=selection,
+                with_owners=plan.gives_owners,
+            )
         progress.end()
     chosen = selected(selection, every) if selection else every
     ended = time.monotonic()

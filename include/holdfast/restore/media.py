@@ -45,11 +45,13 @@ def restore_media(
     globs: Sequence[str] = (),
     paths: Iterable[bytes] | None = None,
     overwrite: bool = False,
+    follow_link: bool = True,
     progress: Progress = _SILENT,
 ) -> MediaRestoreReport:
     """Restore all of ``snapshot``, or what ``globs`` mean, below ``to``, which is made where it does not exist.
 
     ``paths``: exactly these instead, whatever signs are in them; one that the snapshot has not is named as a fault.
+    ``follow_link``: whether ``to`` itself may be a symbolic link.
 
     A file that stands there already is left, and if it differs named as a fault, unless ``overwrite``; so a restore
     that was interrupted goes on when it is run again. Damage of single files or shards is reported, not raised.
@@ -65,7 +67,7 @@ def restore_media(
         progress.begin("plan")
         planner = planned(environment, manifest, globs, paths, plan, tally)
         progress.end(f"{figures.count(planner.files)} files")
-        tree = opened.enter_context(closing(Tree(to)))
+        tree = opened.enter_context(closing(Tree(to, follow_link=follow_link)))
         restore = _Restore(environment, manifest, to, tree, plan, tally, overwrite)
         restore.demand_writable()
         restore.demand_room()

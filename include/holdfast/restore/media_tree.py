@@ -42,10 +42,10 @@ def demand_plain(path: bytes) -> None:
 class Tree:
     """An opened target folder, made where it does not exist. ``is_fresh``: nothing was in it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, follow_link: bool = True) -> None:
         try:
             root.mkdir(parents=True, exist_ok=True)
-            self.root = os.open(root, _FOLDER)
+            self.root = os.open(root, _FOLDER if follow_link else _FOLDER | os.O_NOFOLLOW)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise RestoreError(f"restore target {shown(os.fsencode(root))}: {reason}") from error

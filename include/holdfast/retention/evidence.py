@@ -1,4 +1,4 @@
-"""The retention rule of evidence: which drills and restore checks are still told of (docs/design.md, "Retention")."""
+"""The retention rule of evidence: which drills, checks, operations are still told of (docs/design.md, "Retention")."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from holdfast.values.ids import RestorePointId
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What retention must know of the evidence of one drill or restore check.
+    """What retention must know of the evidence of one drill, restore check or operation.
 
     ``stored_at``: when the store received it, by the store's clock. ``is_trusted``: its signature fits and it belongs
     where it lies. ``restore_point``: the one that was tried, as far as that can be trusted.
+    ``needed_until``: as long as what the operation replaced may be switched back.
     """
 
     id: RestorePointId
@@ -24,6 +25,7 @@ class Proof:
     is_trusted: bool = True
     passed: bool = True
     restore_point: RestorePointId | None = None
+    needed_until: datetime | None = None
 
     @property
     def taken_at(self) -> datetime:
@@ -34,11 +36,11 @@ class Proof:
 def decide_evidence(
     proofs: Iterable[Proof], standing: Collection[RestorePointId], keep: Mapping[str, Duration], now: datetime
 ) -> list[Decision]:
-    """One decision for the evidence of every drill and check, oldest first; ``now`` is aware.
+    """One decision for the evidence of every drill, check and operation, oldest first; ``now`` is aware.
 
     ``standing``: the restore points that exist. ``keep`` maps kinds to their spans. Whatever ``now`` says, these stay:
     the newest that passed of each kind, what restore points that stand were tried with, what cannot be trusted, and
-    every kind without a rule.
+    every kind without a rule; and of operations also what may still be switched back.
     """
     ordered = sorted(proofs, key=lambda proof: proof.id)
     newest = newest_passed(ordered)
@@ -75,6 +77,9 @@ def _decide_one(
         return Decision(proof.id, True, f"tier {kind} has no keep in the policy")
     if proof.taken_at >= span.before(now):
         return Decision(proof.id, True, f"within {span} of tier {kind}")
+    if proof.needed_until is not None and now < proof.needed_until:
+        until = f"{proof.needed_until:%Y-%m-%d %H:%M} UTC"
+        return Decision(proof.id, True, f"what it replaced may be switched back until {until}")
     if proof.restore_point in standing:
         return Decision(proof.id, True, f"restore point {proof.restore_point} stands")
     return Decision(proof.id, False, f"older than {span} of tier {kind}")

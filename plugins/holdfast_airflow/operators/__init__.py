@@ -13,13 +13,16 @@ from holdfast_airflow.operators.drill_steps import (
 )
 from holdfast_airflow.operators.dump import DumpOperator
 from holdfast_airflow.operators.expire import ExpireOperator
+from holdfast_airflow.operators.first_instant import FirstInstantOperator
 from holdfast_airflow.operators.inventory import InventoryOperator
 from holdfast_airflow.operators.manifest import ManifestOperator
 from holdfast_airflow.operators.media_check import MediaCheckOperator
 from holdfast_airflow.operators.media_snapshot import MediaSnapshotOperator
 from holdfast_airflow.operators.media_sync import MediaSyncOperator
 from holdfast_airflow.operators.open import OpenRestorePointOperator
+from holdfast_airflow.operators.open_rows import OpenRowsOperator, OpenUndoOperator
 from holdfast_airflow.operators.open_snapshot import OpenSnapshotOperator
+from holdfast_airflow.operators.open_tables import OpenTablesOperator
 from holdfast_airflow.operators.outcome import OutcomeOperator
 from holdfast_airflow.operators.row_counts import RowCountsOperator
 from holdfast_airflow.operators.store_guard import StoreGuardOperator
@@ -31,6 +34,7 @@ __all__ = [
     "DumpOperator",
     "EvidenceOperator",
     "ExpireOperator",
+    "FirstInstantOperator",
     "InventoryOperator",
     "ManifestOperator",
     "MediaCheckOperator",
@@ -38,7 +42,10 @@ __all__ = [
     "MediaSyncOperator",
     "OpenDrillOperator",
     "OpenRestorePointOperator",
+    "OpenRowsOperator",
     "OpenSnapshotOperator",
+    "OpenTablesOperator",
+    "OpenUndoOperator",
     "OutcomeOperator",
     "QueriesOperator",
     "RecoveryEnvironmentOperator",

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from holdfast.manifest.evidence import Closing, Evidence, Step
     from holdfast.values.ids import RestorePointId
 
+# That of a drill's id.
+_ID_WIDTH = 37
+
 
 @click.group("evidence")
 def evidence_command() -> None:
-    """List, show and verify the signed evidence of restore drills and restore checks."""
+    """List, show and verify the signed evidence of restore drills, restore checks and operations."""
 
 
 @evidence_command.command("list")
@@ -38,8 +41,9 @@ def evidence_list(policy: Path, environment: str, as_json: bool) -> None:
         return
     if not found:
         click.echo("no evidence yet; `holdfast drill POLICY ENV` makes some", err=True)
+    width = max((len(entry.id) for entry in found), default=0)
     for entry in found:
-        click.echo(_safe(_line(entry)))
+        click.echo(_safe(_line(entry, max(width, _ID_WIDTH))))
 
 
 @evidence_command.command("show")
@@ -48,7 +52,7 @@ def evidence_list(policy: Path, environment: str, as_json: bool) -> None:
 @click.option("--html", "html", metavar="FILE", help="Write the stored HTML report to FILE instead; - is stdout.")
 @json_option
 def evidence_show(policy: Path, environment: str, id: str, html: str | None, as_json: bool) -> None:
-    """Show the evidence of drill or restore check ID, its signature checked."""
+    """Show the evidence of drill, restore check or operation ID, its signature checked."""
     from holdfast.errors import UsageError
     from holdfast.evidence import read_closing, read_evidence, read_report
     from holdfast.values.ids import RestorePointId
@@ -73,7 +77,7 @@ def evidence_show(policy: Path, environment: str, id: str, html: str | None, as_
 @click.argument("id", metavar="[ID]", required=False)
 @json_option
 def evidence_verify(policy: Path, environment: str, id: str | None, as_json: bool) -> None:
-    """Check that the evidence of ID, or of all drills and restore checks, is whole, ours and unaltered."""
+    """Check that the evidence of ID, or of all that is recorded, is whole, ours and unaltered."""
     from holdfast.evidence import recorded
     from holdfast.values.ids import RestorePointId
 
@@ -91,9 +95,10 @@ def evidence_verify(policy: Path, environment: str, id: str | None, as_json: boo
 
 def _verified(place: Environment, ids: list[RestorePointId]) -> Iterator[tuple[RestorePointId, list[str]]]:
     from holdfast.evidence import verify_evidence
+    from holdfast.operation.agreement import ledger_faults
 
     for id in ids:
-        yield id, verify_evidence(place, id)
+        yield id, verify_evidence(place, id) or ledger_faults(place, id)
 
 
 def _show_verified(found: dict[str, list[str]]) -> None:
@@ -119,12 +124,15 @@ def _write(where: str, report: bytes) -> None:
     click.echo(f"report written to {_safe(where)}", err=True)
 
 
-def _line(entry: EvidenceEntry) -> str:
-    took = figures.seconds(entry.restore_seconds) if entry.restore_seconds is not None else "not restored"
+def _line(entry: EvidenceEntry, width: int) -> str:
+    from holdfast.evidence.objects import DRILL_KINDS
+
+    never = "not restored" if entry.kind in DRILL_KINDS else "not done"
+    took = figures.seconds(entry.restore_seconds) if entry.restore_seconds is not None else never
     said = f"BROKEN: {'; '.join(entry.faults)}" if entry.faults else _approval(entry)
     if entry.verdict is None:
-        return f"{entry.id:<37}  {said}"
-    return f"{entry.id:<37}  {entry.verdict:<6}  {took:>12}  {entry.restore_point:<31}  {said}"
+        return f"{entry.id:<{width}}  {said}"
+    return f"{entry.id:<{width}}  {entry.verdict:<6}  {took:>12}  {entry.restore_point:<31}  {said}"
 
 
 def _approval(entry: EvidenceEntry) -> str:
@@ -142,7 +150,12 @@ def _head(evidence: Evidence) -> Iterator[str]:
     yield f"restore point: {evidence.restore_point}, taken {moment(evidence.restore_point_taken_at)}"
     asked = evidence.requested_by or "nobody by name"
     yield f"requested by: {asked}{f', {evidence.reason}' if evidence.reason else ''}"
-    if evidence.restore_seconds is not None:
+    if evidence.window is not None:
+        ticket = f", ticket {evidence.window.ticket}" if evidence.window.ticket else ""
+        yield f"change window: {moment(evidence.window.begins_at)} to {moment(evidence.window.ends_at)}{ticket}"
+    if evidence.plan is not None:
+        yield f"plan: {evidence.plan.sha256}"
+    if evidence.restore_seconds is not None and evidence.is_drill:
         target = f", RTO {figures.seconds(evidence.rto_seconds)}" if evidence.rto_seconds is not None else ""
         yield f"restore time: {figures.seconds(evidence.restore_seconds)}{target}"
 
@@ -161,10 +174,10 @@ def _tail(evidence: Evidence, closing: Closing | None) -> Iterator[str]:
             yield f"rows of {table.table}: {_rows(table.found)}, expected {_rows(table.expected)}"
     for finding in evidence.findings:
         yield f"finding ({finding.about}): {finding.text}"
-    for approval in closing.approvals if closing is not None else ():
+    for approval in closing.approvals if closing is not None else evidence.approvals:
         yield f"approved by {approval.approver}, {moment(approval.answered_at)}"
-    if closing is None:
-        waits = evidence.approval == "asked" and evidence.verdict == "passed"
+    if closing is None and not evidence.approvals:
+        waits = evidence.is_drill and evidence.approval == "asked" and evidence.verdict == "passed"
         yield "approval: waiting" if waits else "approval: none"
 
 

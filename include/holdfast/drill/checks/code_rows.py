@@ -8,7 +8,7 @@ from psycopg import sql
 
 from holdfast.drill.checks.asking import answer, columns
 from holdfast.errors import UsageError
-from holdfast.policy.model import DrillCodes
+from holdfast.policy.drill import DrillCodes
 from holdfast.postgres.references import normalized, raw
 from holdfast.postgres.session import Session
 

@@ -19,7 +19,7 @@ from holdfast.drill.checks.refusals import refused
 from holdfast.drill.outcome import Outcome, blames_backup, blames_drill
 from holdfast.errors import PermanentError, UsageError
 from holdfast.manifest.evidence import Finding
-from holdfast.policy.model import DrillCodes
+from holdfast.policy.drill import DrillCodes
 from holdfast.postgres.conninfo import Target
 from holdfast.progress import Progress, Silent
 from holdfast.values import figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 
 from holdfast.drill.checks.asking import Rows
-from holdfast.policy.model import Between, RowsFound
+from holdfast.policy.drill import Between, RowsFound
 
 _BOOL = 16
 # int8, int2, int4, oid, float4, float8, numeric (source: PostgreSQL, pg_type.dat).

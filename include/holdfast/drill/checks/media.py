@@ -20,7 +20,7 @@ from holdfast.errors import DatabaseError, IntegrityError, PermanentError, Usage
 from holdfast.manifest.model import Manifest, MediaFacts
 from holdfast.media.entries import Entry, parse, printable
 from holdfast.media.listing import ListingSearch
-from holdfast.policy.model import Drill
+from holdfast.policy.drill import Drill
 from holdfast.postgres.conninfo import Target
 from holdfast.progress import Progress, Silent
 from holdfast.restore import MediaRestoreReport, restore_media

@@ -11,7 +11,7 @@ from holdfast.drill.checks.expectation import difference, rows_needed
 from holdfast.drill.checks.refusals import refused
 from holdfast.drill.outcome import Outcome, blames_backup
 from holdfast.manifest.evidence import Fact, Finding
-from holdfast.policy.model import DrillQuery
+from holdfast.policy.drill import DrillQuery
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import Session
 from holdfast.progress import Progress, Silent

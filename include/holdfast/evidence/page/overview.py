@@ -10,6 +10,8 @@ from holdfast.evidence.page.html import Html, joined, section, tag
 from holdfast.manifest.evidence import Closing, Evidence, Finding
 from holdfast.values import figures
 
+_BLAMED = {"backup": "Backup", "drill": "Surroundings", "operation": "Operation"}
+
 
 def heading(evidence: Evidence) -> Html:
     """Whose evidence it is."""
@@ -67,17 +69,18 @@ def _tiles(evidence: Evidence) -> Iterator[Html]:
     target = (
         f"of {figures.seconds(evidence.rto_seconds)} allowed (RTO)" if evidence.rto_seconds else "no RTO in the policy"
     )
-    yield _tile(took, f"restore time, {target}", is_bad=is_late or evidence.restore_seconds is None)
+    yield tile(took, f"restore time, {target}", is_bad=is_late or evidence.restore_seconds is None)
     found = counts(evidence.tables)
     said = "not counted" if not found.tables else "every count equal" if not found.differing else "counts differ"
-    yield _tile(figures.count(found.rows_found), f"rows restored, {said}", is_bad=bool(found.differing))
+    yield tile(figures.count(found.rows_found), f"rows restored, {said}", is_bad=bool(found.differing))
     differ = f"tables, {figures.count(len(found.differing))} differ" if found.differing else "tables compared"
-    yield _tile(figures.count(found.tables), differ, is_bad=bool(found.differing))
+    yield tile(figures.count(found.tables), differ, is_bad=bool(found.differing))
     number = len(evidence.findings)
-    yield _tile(figures.count(number), "findings" if number != 1 else "finding", is_bad=number > 0)
+    yield tile(figures.count(number), "findings" if number != 1 else "finding", is_bad=number > 0)
 
 
-def _tile(figure: str, meaning: str, *, is_bad: bool) -> Html:
+def tile(figure: str, meaning: str, *, is_bad: bool = False) -> Html:
+    """One figure with what it means."""
     return tag("div", tag("b", figure), tag("span", meaning), class_="tile bad" if is_bad else "tile")
 
 
@@ -90,9 +93,8 @@ def findings(evidence: Evidence) -> Html:
 
 
 def _finding(finding: Finding) -> Html:
-    is_backup = finding.about == "backup"
-    blame = tag("b", "Backup" if is_backup else "Surroundings")
-    return tag("div", blame, finding.text, class_="finding" if is_backup else "finding drill")
+    blame = tag("b", _BLAMED[finding.about])
+    return tag("div", blame, finding.text, class_="finding drill" if finding.about == "drill" else "finding")
 
 
 def facts(evidence: Evidence) -> Html:

@@ -84,3 +84,8 @@ dd{margin-bottom:.5rem}.bars{grid-template-columns:1fr auto;grid-auto-flow:dense
 break-inside:avoid}h2{break-after:avoid}section,.verdict,.tile{border-color:#bbb}
 svg,.chip,.finding{-webkit-print-color-adjust:exact;print-color-adjust:exact}details:not([open]){display:none}}
 """
+
+# Plans stand in the reports of operations alone: those of drills keep their bytes.
+OPERATION_STYLE = f"""{STYLE}ul.notes li.inner{{margin-left:1.2rem;list-style:circle}}
+section>h3:first-of-type{{margin-top:.25rem}}
+"""

@@ -28,6 +28,8 @@ def time_section(evidence: Evidence) -> Html:
 
 def _caption(evidence: Evidence) -> str:
     took = f"All steps together took {figures.seconds(sum(step.seconds for step in evidence.steps))}."
+    if not evidence.is_drill:
+        return took
     if evidence.restore_seconds is None:
         return f"{took} The restore did not come to its end."
     counted = f"{took} {figures.seconds(evidence.restore_seconds)} of that count as restore time"

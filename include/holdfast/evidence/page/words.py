@@ -5,7 +5,18 @@ from __future__ import annotations
 from holdfast.evidence.page.html import Html, tag
 from holdfast.manifest.evidence import Evidence
 
-KIND = {"restore_drill": "Restore drill", "restore_check": "Restore check"}
+KIND = {
+    "restore_drill": "Restore drill",
+    "restore_check": "Restore check",
+    "restore": "Restore",
+    "switch_back": "Switch back",
+    "restore_tables": "Restore of tables",
+    "recover_rows": "Recovery of rows",
+    "undo_rows": "Undo of recovered rows",
+    "guarded_migration": "Guarded migration",
+    "rollback": "Rollback",
+}
+NOT_PART = "not part of this"
 MEDIA = {"none": "not restored", "sample": "a sample, restored and hashed", "all": "all, restored and hashed"}
 NETWORK = {
     "isolated": "none: an empty network of their own",

@@ -1,0 +1,74 @@
+"""The steps of each kind of operation, in their order, under the names that tasks, drafts and evidence bear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from holdfast.drill.naming import StepName
+from holdfast.manifest.evidence import OperationKind
+from holdfast.operation.plans import Plan
+from holdfast.operation.records import OperationOpen
+
+PLAN = "plan"
+RESTORE_BESIDE = "restore_beside"
+RESTORE_MEDIA_BESIDE = "restore_media_beside"
+SWITCH = "switch"
+SWITCH_MEDIA = "switch_media"
+SWITCH_BACK = "switch_back"
+SWITCH_MEDIA_BACK = "switch_media_back"
+CHECK_LIVE = "check_live"
+APPLY = "apply"
+MIGRATE = "migrate"
+FOLLOW_UP = "follow_up"
+
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        PLAN: "Plan: what would be done, with nothing written",
+        RESTORE_BESIDE: "Restore the database beside the live one and count it",
+        RESTORE_MEDIA_BESIDE: "Restore media beside the live directory",
+        SWITCH: "Switch: the restored database takes the live name",
+        SWITCH_MEDIA: "Switch the media directories",
+        SWITCH_BACK: "Switch back: the kept database takes the live name again",
+        SWITCH_MEDIA_BACK: "Switch the media directories back",
+        CHECK_LIVE: "Check what is live now",
+        APPLY: "Apply to the live database, in one transaction",
+        MIGRATE: "Run the migration and check what it left",
+        FOLLOW_UP: "Run the follow-up commands",
+    }
+)
+PAST_RETURN = frozenset({SWITCH, SWITCH_MEDIA, SWITCH_BACK, SWITCH_MEDIA_BACK, APPLY, MIGRATE, FOLLOW_UP})
+"""Steps that change what is live: a failure there is for people to look at, and never tried again by itself."""
+
+
+def steps_of(opened: OperationOpen, plan: Plan | None) -> tuple[StepName, ...]:
+    """The steps that this operation takes, as far as its plan is made."""
+    return tuple(StepName(name, TITLES[name]) for name in names_of_opened(opened, plan))
+
+
+def names_of_opened(opened: OperationOpen, plan: Plan | None = None) -> tuple[str, ...]:
+    """The same, their names alone."""
+    is_needless = plan is not None and plan.facts.get("schema_changed") is False
+    if opened.request.get("target") == "rehearsal" or is_needless:
+        return (PLAN,)
+    names = names_of(opened.kind, str(opened.request.get("what", "database")))
+    if opened.request.get("follow_up"):
+        return (*names[: names.index(CHECK_LIVE)], FOLLOW_UP, *names[names.index(CHECK_LIVE) :])
+    return names
+
+
+def names_of(kind: OperationKind, what: str = "database") -> tuple[str, ...]:
+    """The steps' names; ``what`` is ``database``, ``media`` or ``both``, of kinds that may replace either."""
+    database, media = what != "media", what in ("media", "both")
+    beside = (*([RESTORE_BESIDE] if database else []), *([RESTORE_MEDIA_BESIDE] if media else []))
+    switch = (*([SWITCH] if database else []), *([SWITCH_MEDIA] if media else []))
+    back = (*([SWITCH_BACK] if database else []), *([SWITCH_MEDIA_BACK] if media else []))
+    return {
+        "restore": (PLAN, *beside, *switch, CHECK_LIVE),
+        "rollback": (PLAN, *beside, *switch, CHECK_LIVE),
+        "switch_back": (PLAN, *back, CHECK_LIVE),
+        "restore_tables": (PLAN, APPLY),
+        "recover_rows": (PLAN, APPLY),
+        "undo_rows": (PLAN, APPLY),
+        "guarded_migration": (PLAN, MIGRATE),
+    }[kind]

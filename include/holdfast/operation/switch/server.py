@@ -1,0 +1,64 @@
+"""The live database's server as a plan must know it, and the live database where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.manifest.evidence import Fact
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.databases import LiveFacts, identify, look_at_live
+from holdfast.postgres.facts import system_identifier
+from holdfast.postgres.maintenance import maintenance_session
+from holdfast.postgres.session import translated
+from holdfast.postgres.switching import kept_name
+from holdfast.values.ids import RestorePointId
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServer:
+    """``live`` is None where the server has no database of that name; ``kept_as`` is the name for what is replaced."""
+
+    target: Target
+    live: LiveFacts | None
+    kept_as: str
+    system_identifier: str
+    version_num: int
+
+    @property
+    def name(self) -> str:
+        """The live database's name."""
+        return self.target.database
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What identifies it, for programs and for the switch."""
+        return {
+            "database": self.name,
+            "live_oid": self.live.identity.oid if self.live is not None else None,
+            "system_identifier": self.system_identifier,
+            "server_version_num": self.version_num,
+            "kept_as": self.kept_as if self.live is not None else None,
+        }
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why another database cannot be put in its place."""
+        return () if self.live is None else (*self.live.may_rename, *self.live.hindrances)
+
+
+def look_at_server(target: Target, point: RestorePointId) -> LiveServer:
+    """Look at it; raises what connecting to the server raises."""
+    live = look_at_live(target) if identify(target) is not None else None
+    with (
+        maintenance_session(target, avoid=(target.database,)) as session,
+        translated(target, "looking at the server"),
+    ):
+        names = {name for (name,) in session.execute("SELECT datname::text FROM pg_catalog.pg_database").fetchall()}
+        return LiveServer(
+            target=target,
+            live=live,
+            kept_as=kept_name(target.database, point, names),
+            system_identifier=system_identifier(session),
+            version_num=session.info.server_version,
+        )

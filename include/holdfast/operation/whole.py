@@ -1,0 +1,175 @@
+"""A whole operation in one process, as the command line takes it: the same steps that the DAGs run as tasks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from holdfast.backup.run import run_backup
+from holdfast.backup.tiers import snapshot_tier
+from holdfast.drill.gathering import EvidenceFacts
+from holdfast.environment import Environment
+from holdfast.errors import ApprovalError
+from holdfast.manifest.evidence import Fact, OperationKind, Step, Window
+from holdfast.operation.attesting import attest, demand_people
+from holdfast.operation.deciding import make_plan
+from holdfast.operation.opening import open_operation
+from holdfast.operation.plans import Plan, read_plan, write_plan
+from holdfast.operation.proof import find_snapshot
+from holdfast.operation.recording import record_operation
+from holdfast.operation.records import OperationOpen, read_operation
+from holdfast.operation.standing import find_standing
+from holdfast.operation.steps import PLAN, TITLES, names_of_opened
+from holdfast.operation.taking import take_step
+from holdfast.operation.working import abandon, outcome_of_plan, take_operation_step
+from holdfast.progress import Progress, Silent
+from holdfast.values.ids import RestorePointId
+
+_SILENT = Silent()
+# What replaces everything that is live is not done without a fresh snapshot of it.
+_WITH_SNAPSHOT: frozenset[OperationKind] = frozenset({"restore", "rollback"})
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who sits at the command line, and who agreed."""
+
+    i_am: str
+    approved_by: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """What came of an operation: its evidence and the figures of its steps."""
+
+    plan: str
+    evidence: EvidenceFacts
+    facts: Mapping[str, Fact]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as an object of plain values."""
+        found = self.evidence
+        return {
+            "plan": self.plan,
+            "operation": found.id,
+            "verdict": found.verdict,
+            "restore_point": found.restore_point,
+            "findings": list(found.findings),
+            "notes": list(self.notes),
+            "facts": dict(self.facts),
+            "evidence": found.key,
+        }
+
+
+def run_operation(
+    environment: Environment,
+    kind: OperationKind,
+    point: RestorePointId,
+    request: Mapping[str, JsonValue],
+    *,
+    expected: str,
+    people: People,
+    reason: str | None = None,
+    window: Window | None = None,
+    progress: Progress = _SILENT,
+) -> OperationFacts:
+    """Do what the plan with the hash ``expected`` says, agreed to by ``people``; go on with what a killed run began.
+
+    Raises ApprovalError, before anything is written, where the plan is another one by now or the people are not
+    those that the policy needs, and UsageError where it cannot be done as things are. What fails later is in the
+    evidence, and what is live is then as it was unless that says otherwise.
+    """
+    demand_people(environment, people.i_am, people.approved_by)
+    operation = find_standing(environment, kind, point, expected)
+    if operation is None:
+        operation = _begin(environment, kind, point, request, expected, people, reason, window, progress)
+    opened = read_operation(environment, operation)
+    try:
+        steps = _carry_out(environment, operation, opened, people, progress)
+    except BaseException as error:
+        left = abandon(environment, operation)
+        if left:
+            error.add_note(left)
+        raise
+    if any(step.outcome == "failed" for step in steps):
+        abandon(environment, operation)
+    return OperationFacts(
+        plan=expected,
+        evidence=record_operation(environment, operation),
+        facts={name: fact for step in steps for name, fact in step.facts.items()},
+        notes=tuple(note for step in steps for note in step.notes),
+    )
+
+
+def _begin(
+    environment: Environment,
+    kind: OperationKind,
+    point: RestorePointId,
+    request: Mapping[str, JsonValue],
+    expected: str,
+    people: People,
+    reason: str | None,
+    window: Window | None,
+    progress: Progress,
+) -> RestorePointId:
+    plan = make_plan(environment, kind, point, request, progress=progress)
+    demand_expected(environment, plan, expected)
+    plan.demand_possible()
+    operation = open_operation(
+        environment,
+        kind=kind,
+        opened_at=environment.clock(),
+        origin=f"holdfast/{secrets.token_hex(16)}",
+        restore_point=point,
+        request=request,
+        reason=reason,
+        requested_by=people.i_am.strip(),
+        window=window,
+        approval="attested",
+    )
+    write_plan(environment, operation, plan)
+    take_step(environment, operation, PLAN, TITLES[PLAN], lambda _: outcome_of_plan(plan), progress)
+    return operation
+
+
+def demand_expected(environment: Environment, plan: Plan, expected: str) -> None:
+    """Raise ApprovalError unless the plan is the one that was agreed to."""
+    if plan.sha256 != expected.strip().lower():
+        raise ApprovalError(
+            f"{plan.kind} of {environment.title}: {expected[:64]} is not the hash of the plan as it is now, "
+            f"which is {plan.sha256}",
+            hint="The live application, the restore point or the arguments are not those that were planned. Nothing "
+            "was changed: run it without --apply, read the new plan and have that approved.",
+        )
+
+
+def _carry_out(
+    environment: Environment,
+    operation: RestorePointId,
+    opened: OperationOpen,
+    people: People,
+    progress: Progress,
+) -> list[Step]:
+    if opened.kind in _WITH_SNAPSHOT and find_snapshot(environment, opened) is None:
+        run_backup(
+            environment,
+            snapshot_tier(environment.policy),
+            label=f"pre-{opened.kind}-{operation}",
+            opened_at=opened.opened_at,
+            origin=opened.origin,
+            progress=progress,
+        )
+    attest(environment, operation, people.approved_by)
+    steps: list[Step] = []
+    for name in names_of_opened(opened, read_plan(environment, operation)):
+        step = take_operation_step(environment, operation, name, progress=progress)
+        if step is None:
+            continue
+        steps.append(step)
+        if step.outcome == "failed":
+            break
+    return steps

@@ -1,0 +1,129 @@
+"""What the form of every operation on the live application asks: restore point, change window, ticket and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow.sdk import Param
+
+from holdfast.errors import UsageError
+from holdfast.values.ids import RestorePointId
+from holdfast_airflow.answers import line_of
+
+if TYPE_CHECKING:
+    from holdfast.manifest.evidence import Window
+
+ID = "^[0-9]{8}T[0-9]{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}$"
+_LONGEST_REASON = 500
+_LONGEST_TICKET = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The answers that every operation needs, each checked; the window is None where none was given."""
+
+    restore_point: RestorePointId | None
+    reason: str
+    window: Window | None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """The answers in a run's params; raises UsageError naming the field that cannot be meant."""
+        given = {name: params[name] for name in params}
+        named = line_of(given.get("restore_point"), "restore_point", longest=100)
+        reason = line_of(given.get("reason"), "reason", longest=_LONGEST_REASON)
+        if reason is None:
+            raise UsageError(
+                "reason: is missing",
+                hint="Trigger it with a reason, such as the incident: it stands in the plan and in the evidence.",
+            )
+        return cls(RestorePointId.parse(named) if named else None, reason, window_of(given))
+
+    def demand_restore_point(self) -> RestorePointId:
+        """The restore point; raises UsageError where none is named: what is gone back to is not left to chance."""
+        if self.restore_point is None:
+            raise UsageError("restore_point: is missing", hint="Take its id from `holdfast list`.")
+        return self.restore_point
+
+
+def window_of(given: Mapping[str, Any]) -> Window | None:
+    """The change window of a form; raises UsageError where half of it is missing, or a time has no UTC offset."""
+    from holdfast.manifest.evidence import Window
+
+    begins, ends = (_moment(given.get(field), field) for field in ("window_begins", "window_ends"))
+    ticket = line_of(given.get("ticket"), "ticket", longest=_LONGEST_TICKET)
+    if begins is None and ends is None:
+        if ticket is not None:
+            raise UsageError("ticket: is given without a change window", hint="Say from when to when it allows it.")
+        return None
+    if begins is None or ends is None:
+        raise UsageError("change window: one of its ends is missing", hint="Give window_begins and window_ends.")
+    if ends <= begins:
+        raise UsageError("change window: ends before it begins")
+    return Window(begins_at=begins, ends_at=ends, ticket=ticket)
+
+
+def restore_point_param(*, is_required: bool = True) -> Param:
+    """Which restore point; where it ``is_required`` Airflow triggers no run without an answer."""
+    return Param(
+        None,
+        type="string" if is_required else ["null", "string"],
+        pattern=ID,
+        title="Restore point",
+        description="Its id, from the tab Restore point of its run or the command holdfast list"
+        + ("" if is_required else "; empty: the newest one"),
+    )
+
+
+def reason_param() -> Param:
+    """Why it is done."""
+    return Param(
+        None,
+        type="string",
+        minLength=1,
+        maxLength=_LONGEST_REASON,
+        title="Reason",
+        description="Required: why this is done, such as the incident; people see it when they are asked, and it "
+        "stands in the evidence",
+    )
+
+
+def window_params() -> dict[str, Param]:
+    """From when to when the live application may be changed, and what allows it."""
+    return {
+        "window_begins": _moment_param("Change window begins", "Nothing live is changed before this moment"),
+        "window_ends": _moment_param("Change window ends", "Nothing live is changed from this moment on"),
+        "ticket": Param(
+            None,
+            type=["null", "string"],
+            maxLength=_LONGEST_TICKET,
+            title="Ticket",
+            description="The change or incident that allows it, such as CHG-1234",
+        ),
+    }
+
+
+def _moment_param(title: str, meaning: str) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title=title,
+        description=f"{meaning}. With UTC offset, such as 2026-11-22T22:00+01:00; empty: no window",
+    )
+
+
+def _moment(value: object, field: str) -> datetime | None:
+    text = line_of(value, field, longest=40)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{field}: {text!r} is no date and time", hint="Write 2026-11-22T22:00+01:00.") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{field}: {text!r} has no UTC offset", hint="Write 2026-11-22T22:00+01:00.")
+    return moment

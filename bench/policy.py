@@ -9,6 +9,7 @@ from bench.place import Place
 from holdfast.crypto.keyfiles import new_keys
 
 REFERENCE_LOCAL = "reference-local"
+SWITCHED = "switched"
 BLOBS_LOCAL = "blobs-local"
 BLOBS_S3 = "blobs-s3"
 MANY = "many"
@@ -43,6 +44,7 @@ def write_policy(place: Place) -> None:
     local = place.stores.as_uri()
     environments = [
         _environment(place.keys, REFERENCE_LOCAL, "reference", local),
+        _environment(place.keys, SWITCHED, SWITCHED, local),
         _environment(place.keys, BLOBS_LOCAL, "blobs", local),
         _environment(place.keys, BLOBS_S3, "blobs", f"s3://{BUCKET}/holdfast", STORE_CONN_ID),
         _environment(place.keys, MANY, "reference", place.many.as_uri()),

@@ -90,7 +90,7 @@ class Site:
             assert done.returncode == expect, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
         return done
 
-    def json(self, *arguments: str, expect: int = 0, **more: str) -> Any:
+    def json(self, *arguments: str, expect: int | None = 0, **more: str) -> Any:
         """Run the CLI with --json; stdout must hold one JSON object and nothing else."""
         return json.loads(self.run(*arguments, "--json", expect=expect, **more).stdout)
 

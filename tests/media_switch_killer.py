@@ -21,6 +21,7 @@ from holdfast.restore.media_switch import switch_media, switch_media_back
 from holdfast.values.airflow_conn import EnvironmentConnections
 from holdfast.values.ids import RestorePointId
 
+ACTING = ("media_switch.py", "media_switch_progress.py", "media_exchange.py", "media_records.py", "media_marks.py")
 OLD, NEW = {"old-1", "old-2", "old-3"}, {"new-1", "new-2"}
 
 
@@ -95,14 +96,14 @@ def prepare(environment: Environment, place: MediaPlace, id: RestorePointId) -> 
 
 
 def killed_at(line: int, act: Callable[[], None]) -> bool:
-    """Do it in a process that is killed before that line of the engine's media code; whether it came to its end."""
+    """Do it in a process that is killed before that line of what changes anything; whether it came to its end."""
     pid = os.fork()
     if pid == 0:
         left = line
 
         def trace(frame: FrameType, event: str, argument: Any) -> Any:
             nonlocal left
-            if "/holdfast/restore/media_" not in frame.f_code.co_filename:
+            if not frame.f_code.co_filename.endswith(ACTING):
                 return None
             if event == "line":
                 left -= 1
@@ -137,6 +138,7 @@ def watching(live: Path) -> int:
         is_asked = True
 
     signal.signal(signal.SIGTERM, ask)
+    os.nice(5)
     while not is_asked and os.getppid() == looked_for:
         try:
             folder = os.open(live, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""Builds an app's DAGs from the policy beside its module: for each environment one per tier, and one for expiry."""
+"""Builds an app's DAGs from the policy beside its module: one per tier, one for expiry, and those that change live."""
 
 from __future__ import annotations
 
@@ -10,7 +10,25 @@ from airflow.sdk import DAG
 
 from holdfast.errors import PolicyError
 from holdfast.policy import Policy, load_policy
-from holdfast_dags import expire, media, media_check, monthly, nightly, restore_check, restore_drill, snapshot
+from holdfast.policy.model import DUMP_TIERS
+from holdfast_dags import (
+    expire,
+    find_instant,
+    guarded_migration,
+    media,
+    media_check,
+    monthly,
+    nightly,
+    recover_rows,
+    restore,
+    restore_check,
+    restore_drill,
+    restore_tables,
+    rollback,
+    snapshot,
+    switch_back,
+    undo_rows,
+)
 from holdfast_dags.protected import Protected
 
 TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
@@ -21,8 +39,25 @@ TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
 )
 """The tiers that are run, each by the module that reads like its runbook."""
 
-UNDECLARED: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({expire.TIER: expire.build})
-"""What every environment has besides, without a line in its policy."""
+OPERATIONS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
+    {
+        module.TIER: module.build
+        for module in (
+            restore,
+            switch_back,
+            find_instant,
+            restore_tables,
+            recover_rows,
+            undo_rows,
+            rollback,
+            guarded_migration,
+        )
+    }
+)
+"""What may change the live application, or leads to it, in every environment that takes restore points."""
+
+UNDECLARED: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({expire.TIER: expire.build, **OPERATIONS})
+"""What an environment has besides, without a line in its policy's tiers."""
 
 
 def protect(dag_file: str) -> dict[str, DAG]:
@@ -39,8 +74,16 @@ def protect(dag_file: str) -> dict[str, DAG]:
 
 
 def _dags(environment: Protected) -> list[DAG]:
-    builds = [*(TIERS[tier] for tier in environment.tiers if tier in TIERS), *UNDECLARED.values()]
-    return [build(environment) for build in builds]
+    declared = [TIERS[tier] for tier in environment.tiers if tier in TIERS]
+    besides = [build for tier, build in UNDECLARED.items() if _is_possible(tier, environment)]
+    return [build(environment) for build in (*declared, *besides)]
+
+
+def _is_possible(tier: str, environment: Protected) -> bool:
+    """Nothing is restored where nothing is backed up, and nothing migrated by a command that nobody has named."""
+    if tier == guarded_migration.TIER and environment.policy.migration is None:
+        return False
+    return tier not in OPERATIONS or any(name in environment.tiers for name in DUMP_TIERS)
 
 
 def _load(policy_file: Path) -> Policy:

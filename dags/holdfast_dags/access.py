@@ -28,12 +28,29 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "base_backup": "backup",
         "restore_check": "restore",
         "restore_drill": "restore",
+        "restore": "restore",
+        "switch_back": "restore",
+        "restore_tables": "restore",
+        "find_instant": "restore",
+        "recover_rows": "restore",
+        "undo_rows": "restore",
+        "rollback": "restore",
+        "guarded_migration": "restore",
         "expire": "delete",
     }
 )
 """What triggering a DAG amounts to, by its tier."""
 
-_WITH_GATES = ("restore_drill",)
+_WITH_GATES = (
+    "restore_drill",
+    "restore",
+    "switch_back",
+    "restore_tables",
+    "recover_rows",
+    "undo_rows",
+    "rollback",
+    "guarded_migration",
+)
 """The DAGs that wait for somebody's approval."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,13 +23,13 @@ from holdfast_airflow.operators import (
     RunCommandOperator,
 )
 from holdfast_dags.protected import Protected
+from holdfast_dags.restore_point_steps import returned_by
 from holdfast_dags.tier_dag import RECOVERY_QUEUE
 
 if TYPE_CHECKING:
     from holdfast.drill import StepName
 
 Kind = Literal["restore_drill", "restore_check"]
-# A template instead of pick.output, which would draw an edge from pick to every task that takes it.
 PICKED = "{{ ti.xcom_pull(task_ids='pick') }}"
 # Restored code may hang for ever, on purpose even; no restore that anybody waits for takes as long as this.
 _LONGEST = timedelta(days=2)
@@ -45,19 +45,27 @@ _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
 )
 
 
-def drill_steps(protected: Protected, kind: Kind) -> BaseOperator:
+def drill_steps(protected: Protected, kind: Kind, pick: BaseOperator | None = None) -> BaseOperator:
     """All from ``pick`` to ``evidence``, which is returned; the recovery environment is removed right after it.
 
-    Evidence is recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs
+    ``pick`` is another task that opens the drill, for who tries a restore point in a group of a larger DAG. Evidence is recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs
     after a failure too, and its own success hides none.
     """
-    pick = OpenDrillOperator(
-        task_id="pick", kind=kind, media="sample" if protected.policy.media else "none", **protected.operator_arguments
-    )
-    steps = [_step(protected, each) for each in steps_of(protected.policy, kind)]
-    evidence = EvidenceOperator(task_id="evidence", trigger_rule=TriggerRule.ALL_DONE, **_arguments(protected))
+    if pick is None:
+        pick = OpenDrillOperator(
+            task_id="pick",
+            kind=kind,
+            media="sample" if protected.policy.media else "none",
+            **protected.operator_arguments,
+        )
+    arguments = _arguments(protected, pick)
+    steps = [_step(each, arguments) for each in steps_of(protected.policy, kind)]
+    evidence = EvidenceOperator(task_id="evidence", trigger_rule=TriggerRule.ALL_DONE, **arguments)
     chain(pick, *steps, evidence)
-    _remove_recovery(protected, setups=[pick, steps[0]], last_use=evidence)
+    remove = RemoveRecoveryOperator(task_id="remove_recovery", **arguments)
+    evidence >> remove
+    # Both setups: an environment that was only half made has to go, too. Data left behind is worth a red run.
+    remove.as_teardown(setups=[pick, steps[0]], on_failure_fail_dagrun=True)
     return evidence
 
 
@@ -72,21 +80,14 @@ def commands_of(protected: Protected, kind: Kind) -> dict[str, str]:
     }
 
 
-def _step(protected: Protected, step: StepName) -> BaseOperator:
+def _step(step: StepName, arguments: Mapping[str, Any]) -> BaseOperator:
     if step.command_index is None:
-        return _STEPS[step.name](task_id=step.name, **_arguments(protected))
+        return _STEPS[step.name](task_id=step.name, **arguments)
     return RunCommandOperator(
-        task_id=step.name, task_display_name=step.title, command_index=step.command_index, **_arguments(protected)
+        task_id=step.name, task_display_name=step.title, command_index=step.command_index, **arguments
     )
 
 
-def _remove_recovery(protected: Protected, *, setups: Sequence[BaseOperator], last_use: BaseOperator) -> None:
-    remove = RemoveRecoveryOperator(task_id="remove_recovery", **_arguments(protected))
-    last_use >> remove
-    # Both setups: an environment that was only half made has to go, too. Data left behind is worth a red run.
-    remove.as_teardown(setups=list(setups), on_failure_fail_dagrun=True)
-
-
-def _arguments(protected: Protected) -> dict[str, Any]:
+def _arguments(protected: Protected, pick: BaseOperator) -> dict[str, Any]:
     place = protected.operator_arguments
-    return {"drill": PICKED, "queue": RECOVERY_QUEUE, "execution_timeout": _LONGEST, **place}
+    return {"drill": returned_by(pick), "queue": RECOVERY_QUEUE, "execution_timeout": _LONGEST, **place}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.policy import EnvironmentPolicy, TierPolicy
+from holdfast_airflow.restore_choices import Choices, choices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Protected:
     def dag_id(self, tier: str) -> str:
         """``coursepedia-production.nightly``."""
         return f"{self.app}-{self.environment}.{tier}"
+
+    @property
+    def choices(self) -> Choices:
+        """The restore points that its forms offer."""
+        return choices_of(self.policy_file, self.environment)
 
     @property
     def operator_arguments(self) -> dict[str, str]:

@@ -17,7 +17,12 @@ from holdfast_airflow.operators import (
 from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import RECOVERY_QUEUE
 
-# A template instead of open.output, which would draw an edge from open to every task that takes it.
+
+def returned_by(task: BaseOperator) -> str:
+    """A template of what the task returned; its ``output`` would draw an edge to every task that takes it."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task.task_id}') }}}}"
+
+
 OPENED = "{{ ti.xcom_pull(task_ids='open') }}"
 
 
@@ -26,21 +31,27 @@ def store_guard(protected: Protected) -> BaseOperator:
     return StoreGuardOperator(task_id="store_guard", **protected.operator_arguments)
 
 
-def take_restore_point(protected: Protected, open: BaseOperator) -> list[BaseOperator]:
-    """``open`` and what follows until the restore point exists, with media and inventory where the policy has them."""
+def take_restore_point(protected: Protected, open: BaseOperator, *, is_damaged: bool = False) -> list[BaseOperator]:
+    """``open`` and what follows until the restore point exists, with media and inventory where the policy has them.
+
+    ``is_damaged``: what is backed up may be what has to be restored, so that it may well be suddenly small or empty.
+    """
     policy, place = protected.policy, protected.operator_arguments
     asset = restore_points(protected.app, protected.environment)
     media_asset = media_snapshots(protected.app, protected.environment)
-    inventory = InventoryOperator(task_id="inventory", restore_point=OPENED, **place) if policy.inventory else None
-    dump = DumpOperator(task_id="dump", restore_point=OPENED, **place)
+    opened = returned_by(open)
+    inventory = InventoryOperator(task_id="inventory", restore_point=opened, **place) if policy.inventory else None
+    dump = DumpOperator(task_id="dump", restore_point=opened, **place)
     # After the dump, so that every file that its rows refer to is in the snapshot.
     media = (
-        MediaSnapshotOperator(task_id="media", restore_point=OPENED, outlets=[media_asset], **place)
+        MediaSnapshotOperator(task_id="media", restore_point=opened, force=is_damaged, outlets=[media_asset], **place)
         if policy.media
         else None
     )
-    verify_list = VerifyListOperator(task_id="verify_list", restore_point=OPENED, queue=RECOVERY_QUEUE, **place)
-    manifest = ManifestOperator(task_id="manifest", restore_point=OPENED, outlets=[asset], **place)
+    verify_list = VerifyListOperator(
+        task_id="verify_list", restore_point=opened, accepts_small=is_damaged, queue=RECOVERY_QUEUE, **place
+    )
+    manifest = ManifestOperator(task_id="manifest", restore_point=opened, outlets=[asset], **place)
     steps = (open, inventory, dump, media, verify_list, manifest)
     return [step for step in steps if step is not None]
 

@@ -20,20 +20,30 @@ _SECTION = re.compile(r"^### `(\w+)`\n", re.MULTILINE)
 _FOLDER = Path(__file__).parent
 
 
-def attached(dag: DAG, tier: str, protected: Protected, *, commands: Mapping[str, str] | None = None) -> DAG:
+def attached(
+    dag: DAG,
+    tier: str,
+    protected: Protected,
+    *,
+    commands: Mapping[str, str] | None = None,
+    is_operation: bool = False,
+) -> DAG:
     """The DAG with its runbook, and each of its tasks with its own section of it.
 
-    ``commands`` are the policy's, by the ids of their tasks, which share one section. Raises KeyError where the
-    runbook forgets a task.
+    ``commands`` are the policy's, by the ids of their tasks, which share one section. An operation's own tasks have
+    sections of their own (``operation_tasks.md``); those in its groups are what they are elsewhere. Raises KeyError
+    where the runbook forgets a task.
     """
     facts = _facts(tier, protected)
     sections = _sections(_filled("tasks", facts))
+    own = _sections(_filled("operation_tasks", facts)) if is_operation else {}
     for task_id, command in (commands or {}).items():
         sections[task_id] = f"Runs `{command}`. {sections[_ANY_COMMAND]}"
     tasks = list(dag.topological_sort())  # type: ignore[no-untyped-call]
     for task in tasks:
-        task.doc_md = sections[task.task_id]
-    dag.doc_md = _filled(tier, facts | {"tasks": _joined((task.task_id, sections[task.task_id]) for task in tasks)})
+        _, is_grouped, name = task.task_id.rpartition(".")
+        task.doc_md = sections[name] if is_grouped else own.get(name) or sections[name]
+    dag.doc_md = _filled(tier, facts | {"tasks": _joined((task.task_id, str(task.doc_md)) for task in tasks)})
     return dag
 
 
@@ -74,6 +84,7 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
         **_approval(protected),
+        **_live(protected),
     }
 
 
@@ -83,6 +94,18 @@ def _approval(protected: Protected) -> dict[str, str]:
     people = "two people" if rules.needed == 2 else "one person"
     named = f", each one of {', '.join(f'`{name}`' for name in rules.approvers)}" if rules.approvers else ""
     return {"approvers": f"{people} who did not trigger it{named}", "within": str(rules.within)}
+
+
+def _live(protected: Protected) -> dict[str, str]:
+    """How the live application may be changed."""
+    rules, migration = protected.policy.restore, protected.policy.migration
+    return {
+        "live_connection": rules.conn_id or protected.policy.database.conn_id,
+        "keep_replaced": str(rules.keep_replaced),
+        "window": "required" if rules.window == "required" else "may be given",
+        "migration": migration.command if migration is not None else "none",
+        "follow_up": ", ".join(f"`{line}`" for line in migration.follow_up) if migration is not None else "none",
+    }
 
 
 def _rules(protected: Protected) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from holdfast.errors import UsageError
 
 _MOST_LINES = 1000
+# A quoted name of 63 bytes doubles each quote in it, and a table's may have a schema before it.
+LONGEST_NAME = 300
+_PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_COLUMN = re.compile(_PART)
+_TABLE = re.compile(rf"(?:{_PART}\.)?{_PART}")
 
 
 def text_of(value: object) -> str | None:
@@ -54,6 +60,26 @@ def _array(text: str, field: str) -> object:
         raise UsageError(
             f"{field}: begins like a JSON array, but is none", hint='Write one per line, or ["a", "b"].'
         ) from None
+
+
+def table_of(value: object, field: str) -> str:
+    """A table's name as it stands in SQL, perhaps with its schema; raises UsageError for anything else."""
+    return _name_of(value, field, _TABLE, 'a table such as public."User"')
+
+
+def column_of(value: object, field: str) -> str:
+    """A column's name as the catalog has it, read as it stands in SQL; raises UsageError for anything else."""
+    name = _name_of(value, field, _COLUMN, 'a column such as id or "createdAt"')
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _name_of(value: object, field: str, form: re.Pattern[str], example: str) -> str:
+    name = line_of(value, field, longest=LONGEST_NAME)
+    if name is None:
+        raise UsageError(f"{field}: is missing", hint=f"Name {example}.")
+    if form.fullmatch(name) is None:
+        raise UsageError(f"{field}: {name!r} is no name", hint=f"Name {example}; put in quotes what is no plain word.")
+    return name
 
 
 def one_of[Choice: str](value: object, field: str, choices: Sequence[Choice]) -> Choice:

@@ -20,6 +20,11 @@ def media_snapshots(app: str, environment: str) -> Asset:
     return _asset(app, environment, "media-snapshots")
 
 
+def restored(app: str, environment: str) -> Asset:
+    """What is live of one environment, changed by people's will; operation, restore point and kind in the extra."""
+    return _asset(app, environment, "restored")
+
+
 def tell_outlets(task: BaseOperator, context: Context, facts: Mapping[str, Any]) -> None:
     """Let the events of the task's outlets carry its facts."""
     for outlet in task.outlets:

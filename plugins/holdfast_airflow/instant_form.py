@@ -9,11 +9,8 @@ from typing import Any, Self
 from airflow.sdk import Param
 
 from holdfast.errors import UsageError
-from holdfast_airflow.answers import line_of
+from holdfast_airflow.answers import LONGEST_NAME, column_of, table_of
 from holdfast_airflow.rows_form import condition_of, condition_param, table_param
-from holdfast_airflow.tables_form import table_of
-
-_LONGEST_COLUMN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +25,10 @@ class InstantForm:
     def of(cls, params: Mapping[str, Any]) -> Self:
         """The answers in a run's params; raises UsageError naming the field that cannot be meant."""
         given = {name: params[name] for name in params}
-        column = line_of(given.get("time_column"), "time_column", longest=_LONGEST_COLUMN)
         condition = condition_of(given.get("condition"), "condition")
-        if column is None:
-            raise UsageError("time_column: is missing", hint="Name the column that tells when a row was written.")
         if condition is None:
             raise UsageError("condition: is missing", hint="Write which rows are wrong, such as status IS NULL.")
-        return cls(table_of(given.get("table"), "table"), column, condition)
+        return cls(table_of(given.get("table"), "table"), column_of(given.get("time_column"), "time_column"), condition)
 
 
 def params() -> dict[str, Param]:
@@ -45,7 +39,7 @@ def params() -> dict[str, Param]:
             None,
             type="string",
             minLength=1,
-            maxLength=_LONGEST_COLUMN,
+            maxLength=LONGEST_NAME,
             title="Time column",
             description="The column that tells when a row was written, such as createdAt",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from airflow.sdk import Param
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
 from holdfast_airflow.answers import line_of
+from holdfast_airflow.restore_choices import NONE, Choices
 
 if TYPE_CHECKING:
     from holdfast.manifest.evidence import Window
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 ID = "^[0-9]{8}T[0-9]{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}$"
 _LONGEST_REASON = 500
 _LONGEST_TICKET = 100
+_TICKET = re.compile(r"\w[\w .:/#+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ def window_of(given: Mapping[str, Any]) -> Window | None:
 
     begins, ends = (_moment(given.get(field), field) for field in ("window_begins", "window_ends"))
     ticket = line_of(given.get("ticket"), "ticket", longest=_LONGEST_TICKET)
+    if ticket is not None and _TICKET.fullmatch(ticket) is None:
+        raise UsageError(f"ticket: {ticket!r} is no reference", hint="Write one such as CHG-1234.")
     if begins is None and ends is None:
         if ticket is not None:
             raise UsageError("ticket: is given without a change window", hint="Say from when to when it allows it.")
@@ -66,15 +71,22 @@ def window_of(given: Mapping[str, Any]) -> Window | None:
     return Window(begins_at=begins, ends_at=ends, ticket=ticket)
 
 
-def restore_point_param(*, is_required: bool = True) -> Param:
-    """Which restore point; where it ``is_required`` Airflow triggers no run without an answer."""
+def restore_point_param(*, is_required: bool = True, choices: Choices = NONE) -> Param:
+    """Which restore point; where it ``is_required`` Airflow triggers no run without an answer.
+
+    The ``choices`` are offered; any other id may be written.
+    """
+    said = "Its id, from the tab Restore point of its run or the command holdfast list"
+    offered: dict[str, Any] = {}
+    if choices.ids:
+        offered = {"examples": list(choices.ids), "description_md": f"{said}.\n\n{choices.table}"}
     return Param(
         None,
         type="string" if is_required else ["null", "string"],
         pattern=ID,
         title="Restore point",
-        description="Its id, from the tab Restore point of its run or the command holdfast list"
-        + ("" if is_required else "; empty: the newest one"),
+        description=said + ("" if is_required else "; empty: the newest one"),
+        **offered,
     )
 
 

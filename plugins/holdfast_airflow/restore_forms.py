@@ -38,10 +38,8 @@ class RestoreForm:
         """The answers in a run's params; raises UsageError naming the field that cannot be meant."""
         given = {name: params[name] for name in params}
         asked = Asked.of(given)
-        asked.demand_restore_point()
-        assert asked.restore_point is not None
-        what = one_of(given.get("what", "database"), "what", WHAT)
-        return cls(asked, asked.restore_point, what, one_of(given.get("target"), "target", TARGETS))
+        what = one_of(given.get("what"), "what", WHAT)
+        return cls(asked, asked.demand_restore_point(), what, one_of(given.get("target"), "target", TARGETS))
 
     def demand_possible(self, title: str, *, has_media: bool) -> None:
         """Raise UsageError where media are asked for that the policy does not name."""
@@ -59,7 +57,7 @@ class SwitchBackForm:
     def of(cls, params: Mapping[str, Any]) -> Self:
         """The answers in a run's params; raises UsageError naming the field that cannot be meant."""
         given = {name: params[name] for name in params}
-        return cls(Asked.of(given), one_of(given.get("what", "database"), "what", WHAT))
+        return cls(Asked.of(given), one_of(given.get("what"), "what", WHAT))
 
     def demand_possible(self, title: str, *, has_media: bool) -> None:
         """Raise UsageError where media are asked for that the policy does not name."""

@@ -12,9 +12,18 @@ from pydantic import JsonValue
 
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
-from holdfast_airflow.answers import line_of, lines_of, number_of, one_of, text_of
+from holdfast_airflow.answers import (
+    LONGEST_NAME,
+    column_of,
+    line_of,
+    lines_of,
+    number_of,
+    one_of,
+    table_of,
+    text_of,
+)
 from holdfast_airflow.operation_form import ID, Asked, reason_param, restore_point_param, window_params
-from holdfast_airflow.tables_form import table_of
+from holdfast_airflow.restore_choices import NONE, Choices
 
 Conflicts = Literal["report", "overwrite"]
 Triggers = Literal["quiet", "fire"]
@@ -23,7 +32,7 @@ TRIGGERS: tuple[Triggers, ...] = ("quiet", "fire")
 USUAL_LIMIT = 10_000
 _HIGHEST_LIMIT = 1_000_000
 _RECOVERED = "recover_rows"
-_KEY = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s"=]+))\s*=(.*)', re.DOTALL)
+_KEY = re.compile(r'\s*("(?:[^"]|"")+"|[^"=]+?)\s*=(.*)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def key_of(line: str) -> tuple[str, str]:
         )
     if "\0" in line:
         raise UsageError("keys: a zero byte stands in one of them")
-    return (found[1].replace('""', '"') if found[1] else found[2]), found[3].strip()
+    return column_of(found[1], "keys"), found[2].strip()
 
 
 def condition_of(value: object, field: str) -> str | None:
@@ -134,10 +143,10 @@ def condition_of(value: object, field: str) -> str | None:
         raise UsageError(f"{field}: {error.message}", hint=error.hint) from error
 
 
-def params() -> dict[str, Param]:
+def params(choices: Choices = NONE) -> dict[str, Param]:
     """The form of a recovery, as Airflow shows it and checks it when a run is triggered through the UI or the API."""
     return {
-        "restore_point": restore_point_param(),
+        "restore_point": restore_point_param(choices=choices),
         "table": table_param("The table that the rows belong to"),
         "keys": Param(
             None,
@@ -204,7 +213,7 @@ def table_param(meaning: str) -> Param:
         None,
         type="string",
         minLength=1,
-        maxLength=300,
+        maxLength=LONGEST_NAME,
         title="Table",
         description=f'{meaning}; mixed case in quotes as in SQL: public."User"',
     )

@@ -11,14 +11,13 @@ from pydantic import JsonValue
 
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
-from holdfast_airflow.answers import line_of, lines_of, one_of
+from holdfast_airflow.answers import lines_of, one_of, table_of
 from holdfast_airflow.operation_form import Asked, reason_param, restore_point_param, window_params
+from holdfast_airflow.restore_choices import NONE, Choices
 
 Mode = Literal["replace", "merge"]
 MODES: tuple[Mode, ...] = ("replace", "merge")
 _MOST_TABLES = 200
-# A quoted name of 63 bytes doubles each quote in it, and there is a schema before it.
-_LONGEST_NAME = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +50,10 @@ class TablesForm:
         return TablesRequest(tables=self.tables, mode=self.mode).model_dump(mode="json")
 
 
-def table_of(value: object, field: str) -> str:
-    """A table's name as it was written; raises UsageError where it is none."""
-    from holdfast.postgres.tablenames import parse_name
-
-    name = line_of(value, field, longest=_LONGEST_NAME)
-    if name is None:
-        raise UsageError(f"{field}: is missing", hint='Name it as in SQL: public."User".')
-    try:
-        parse_name(name)
-    except UsageError as error:
-        raise UsageError(f"{field}: {error.message}", hint=error.hint) from error
-    return name
-
-
-def params() -> dict[str, Param]:
+def params(choices: Choices = NONE) -> dict[str, Param]:
     """The form as Airflow shows it, and checks it when a run is triggered through the UI or the API."""
     return {
-        "restore_point": restore_point_param(),
+        "restore_point": restore_point_param(choices=choices),
         "tables": Param(
             None,
             type="string",

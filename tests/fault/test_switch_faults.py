@@ -38,7 +38,8 @@ server = Target.parse(address)
 live, other = identify(server), identify(server.with_database(beside))
 print("ready", flush=True)
 sys.stdin.readline()
-switch(server, live=live, beside=other, keep_as=keep_as, end_sessions_s=10, marker=marker, now=datetime.fromisoformat(now))
+at = datetime.fromisoformat(now)
+switch(server, live=live, beside=other, keep_as=keep_as, end_sessions_s=10, marker=marker, now=at)
 """
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from evidence_factory import failed_evidence, huge_evidence, make_closing, make_evidence
+from evidence_factory import failed_evidence, huge_evidence, make_closing, make_evidence, make_operation
 from holdfast.evidence import report_html
 
 PASSED = make_evidence()
@@ -17,7 +17,10 @@ PAGES = {
     "passed": report_html(PASSED, make_closing(PASSED, "dora.dba", "tina.lead")),
     "failed": report_html(failed_evidence(), None),
     "huge": report_html(huge_evidence(), None),
+    "restore": report_html(make_operation(), None),
+    "restore-failed": report_html(make_operation(failed="switch"), None),
 }
+WORDS = {"passed": "✓ Passed", "restore": "✓ Done", "restore-failed": "✗ Not done"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_report_in_a_browser(browser: Browser, tmp_path: Path, name: str, scheme
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(14, 19, 24)" if scheme == "dark" else "rgb(238, 241, 245)")
-    assert page.get_by_text("✓ Passed" if name == "passed" else "✗ Failed", exact=True).is_visible()
+    assert page.get_by_text(WORDS.get(name, "✗ Failed"), exact=True).is_visible()
     labels = page.evaluate("[...document.querySelectorAll('svg')].map(chart => chart.getAttribute('aria-label'))")
     assert len(labels) > 3
     assert all(labels)

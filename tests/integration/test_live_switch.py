@@ -242,11 +242,10 @@ def _pid(session: Session) -> int:
 
 
 def _properties(pair: Pair) -> list[tuple[object, ...]]:
-    found = rows(
+    return rows(
         pair.cluster.url(),
         "SELECT shobj_description(d.oid, 'pg_database'), d.datconnlimit, d.datdba::regrole::text, d.datacl::text, "
         "(SELECT array_agg(s.setrole::regrole || ': ' || s.setconfig::text ORDER BY s.setrole) "
         "   FROM pg_db_role_setting s WHERE s.setdatabase = d.oid) "
         f"FROM pg_database d WHERE d.datname = '{pair.name}'",
     )
-    return found

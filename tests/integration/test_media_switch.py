@@ -18,6 +18,7 @@ from holdfast.errors import IntegrityError, RestoreError, UsageError
 from holdfast.restore import (
     drop_replaced_media,
     list_replaced_media,
+    media_switch_back_state,
     media_switch_state,
     plan_media_switch,
     restore_media_beside,
@@ -100,7 +101,9 @@ def test_switch_back_and_forth_again(media_site: Site, media: Path) -> None:
     (media / "uploaded").write_bytes(b"since")
     kept = switched(environment, point)
     (media / "later").write_bytes(b"after the switch")
+    assert media_switch_back_state(environment, kept) == "not begun"
     back = switch_media_back(environment, kept)
+    assert media_switch_back_state(environment, kept) == "done"
     assert {path.name for path in media.iterdir()} == {"kept.txt", "uploaded"}
     assert back.kept == media_site.folder / f"media.restored-{point}"
     assert {path.name for path in back.kept.iterdir()} == {"kept.txt", "later"}

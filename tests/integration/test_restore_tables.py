@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from fix_environment import MakeSite, Site
 from fix_postgres import execute, rows
 from holdfast.crypto import age
 from holdfast.environment import Environment
-from holdfast.errors import ApprovalError, DatabaseUnavailable, UsageError
+from holdfast.errors import ApprovalError, UsageError
 from holdfast.operation.plans import Plan
 from holdfast.operation.tables import TablesRequest, apply_tables, plan_tables
 from holdfast.postgres.outer_zstd import decompressed
@@ -35,6 +34,7 @@ INSERT INTO log SELECT 'same', 1 FROM generate_series(1, 3); INSERT INTO log VAL
 TRUNCATE written;
 """
 _USERS = 'SELECT id, email, mood::text, boss, shout FROM "User" ORDER BY id'
+_ALL = (_USERS, 'SELECT * FROM "Order" ORDER BY id', "SELECT * FROM log ORDER BY 1, 2")
 
 
 @pytest.fixture(autouse=True)
@@ -74,42 +74,80 @@ def shop(make_database: Callable[..., str], make_site: MakeSite) -> Shop:
     return Shop(url, make_site(url))
 
 
+_EDITS = """
+UPDATE "User" SET email = 'x' || id, mood = 'bad' WHERE id BETWEEN 10 AND 19;
+UPDATE "User" SET email = 'x' WHERE id = 1; UPDATE "User" SET email = 'u1' WHERE id = 2;
+UPDATE "User" SET email = 'u2' WHERE id = 1;
+DELETE FROM "Order" WHERE id > 40; DELETE FROM "User" WHERE id = 50;
+INSERT INTO "User" (id, email) VALUES (999, 'new'); INSERT INTO "Order" (buyer, note) VALUES (999, 'new');
+DELETE FROM log WHERE n = 1; INSERT INTO log VALUES ('same', 1), ('more', 7);
+TRUNCATE written;
+"""
+
+
 def test_replaced_tables_have_the_backups_rows_and_previous_ones_are_kept(shop: Shop) -> None:
-    """Quoted names, a self-reference, an identity, a generated column, a table without key, and a trigger that stays quiet."""
-    before = [rows(shop.url, query) for query in (_USERS, 'TABLE "Order"', "SELECT * FROM log ORDER BY 1, 2")]
-    execute(shop.url, """
-        UPDATE "User" SET email = 'x' || id, mood = 'bad' WHERE id BETWEEN 10 AND 19;
-        UPDATE "User" SET email = CASE id WHEN 1 THEN 'swap' ELSE 'u1' END WHERE id IN (1);
-        UPDATE "User" SET email = 'u1' WHERE id = 2; UPDATE "User" SET email = 'u2' WHERE id = 1;
-        DELETE FROM "Order" WHERE id > 40; DELETE FROM "User" WHERE id = 50;
-        INSERT INTO "User" (id, email) VALUES (999, 'new');
-        INSERT INTO "Order" (buyer, note) VALUES (999, 'new');
-        DELETE FROM log WHERE n = 1; INSERT INTO log VALUES ('same', 1), ('more', 7);
-        TRUNCATE written;
-    """)  # fmt: skip
+    """Quoted names, a self-reference, an identity, a generated column, no key, and a trigger that stays quiet."""
+    before = [rows(shop.url, query) for query in _ALL]
+    execute(shop.url, _EDITS)
     stored = shop.site.stored_files()
     plan = shop.plan('public."User"', "Order", "log")
-    assert plan == shop.plan("log", '"Order"', "User").model_copy(update={"notes": plan.notes})
+    assert plan.body == shop.plan("log", '"Order"', "User", '"User"').body
     assert plan.faults == ()
     assert shop.site.stored_files() == stored
-    assert "`id=999`" in plan.body
-    print(plan.body, plan.notes)
+    assert "- Only in live: `id=999`" in plan.body
+    assert (plan.facts["rows to write"], plan.facts["rows equal"]) == (28, 80)
     facts = shop.apply(plan, '"User"', '"Order"', "log")
-    print(facts)
-    assert [rows(shop.url, query) for query in (_USERS, 'TABLE "Order"', "SELECT * FROM log ORDER BY 1, 2")] != before
-    after = [rows(shop.url, query) for query in (_USERS, 'SELECT * FROM "Order" ORDER BY id')]
-    assert after == before[:2]
-    assert rows(shop.url, "SELECT * FROM log ORDER BY 1, 2") == before[2]
+    assert [rows(shop.url, query) for query in _ALL] == before
     assert rows(shop.url, "TABLE written") == []
-    # Sequences stay ahead of what is there, and of what was.
-    assert rows(shop.url, "SELECT nextval(pg_get_serial_sequence('\"User\"', 'id'))") > [(50,)]
-    key = str(facts['public."User": previous rows'])
-    environment = shop.environment
-    kept = b"".join(decompressed(age.decrypt(environment.store.stream(key), environment.demand_identities()))).decode()
-    assert kept.splitlines()[0] == "id\temail\tmood\tboss"
-    assert "999\tnew\t\\N\t\\N" in kept.splitlines()
-    assert len(kept.splitlines()) == 1 + 10 + 2 + 1
+    # Sequences stay ahead of what is there.
+    [(next_id,)] = rows(shop.url, "SELECT nextval(pg_get_serial_sequence('\"User\"', 'id'))")
+    assert int(str(next_id)) > 50
+    kept = _kept(shop, str(facts['public."User": previous rows']))
+    assert kept[0] == "id\temail\tmood\tboss"
+    assert "999\tnew\t\\N\t\\N" in kept
+    assert len(kept) == 1 + 12 + 1
+    # A task that was killed after its commit finds that all is done.
+    again = shop.apply(plan, '"User"', '"Order"', "log")
+    assert str(facts["public.log: previous rows"]) in again.values()
+
+
+def test_merge_leaves_what_only_live_has(shop: Shop) -> None:
+    """Rows that live lacks come back, changed ones get the backup's values; new rows make no plan stale."""
+    users = rows(shop.url, _USERS)
+    execute(shop.url, _EDITS)
+    plan = shop.plan("User", mode="merge")
+    execute(shop.url, "INSERT INTO \"User\" (id, email) VALUES (1000, 'newer')")
+    facts = shop.apply(plan, "User", mode="merge")
+    assert rows(shop.url, _USERS) == [*users, (999, "new", None, None, "NEW"), (1000, "newer", None, None, "NEWER")]
+    assert facts['public."User": changed'] == 12
+    assert shop.plan("User", mode="merge").facts["rows to write"] == 0
+
+
+def test_a_plan_that_is_not_of_now_changes_nothing(shop: Shop) -> None:
+    """Live changed after the approval; nothing differs; tables that are not there, or no names at all."""
+    with pytest.raises(UsageError, match="nothing differs"):
+        shop.apply(shop.plan("log"), "log")
+    execute(shop.url, _EDITS)
+    plan = shop.plan("log", "Order")
+    execute(shop.url, "UPDATE log SET line = 'once more' WHERE n = 7")
+    found = [rows(shop.url, query) for query in _ALL]
+    stored = shop.site.stored_files()
     with pytest.raises(ApprovalError):
-        execute(shop.url, "INSERT INTO log VALUES ('again', 1)")
-        shop.apply(plan, '"User"', '"Order"', "log")
-    assert psycopg and DatabaseUnavailable and UsageError
+        shop.apply(plan, "log", "Order")
+    refused = shop.plan("Order", mode="merge")
+    assert refused.faults == ()
+    broken = shop.plan("User")
+    assert 'choose public."Order" too' in broken.faults[0]
+    with pytest.raises(UsageError, match="cannot be done"):
+        shop.apply(broken, "User")
+    for name in ("nowhere", 'log"; DROP TABLE log; --', "log; DELETE FROM log", "public.", ""):
+        with pytest.raises(UsageError):
+            shop.plan(name)
+    assert [rows(shop.url, query) for query in _ALL] == found
+    assert shop.site.stored_files() == stored
+
+
+def _kept(shop: Shop, key: str) -> list[str]:
+    environment = shop.environment
+    sealed = environment.store.stream(key)
+    return b"".join(decompressed(age.decrypt(sealed, environment.demand_identities()))).decode().splitlines()

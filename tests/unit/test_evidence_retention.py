@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -89,3 +90,15 @@ def test_each_line_of_the_rule() -> None:
         ("restore_check", 390): (True, "within 90d of tier restore_check"),
         ("restore_drill", 1): (True, "tier restore_drill has no keep in the policy"),
     }
+
+
+def test_evidence_outlives_what_may_be_switched_back() -> None:
+    """Old evidence of an operation stays as long as the database that it replaced."""
+    now, keep = START + timedelta(days=400), {"restore": Duration.parse("90d")}
+    old, kept, newest = _proof(1, "restore"), _proof(2, "restore"), _proof(399, "restore")
+    kept = replace(kept, needed_until=now + timedelta(minutes=1))
+    decided = decide_evidence([old, kept, newest], set(), keep, now)
+    assert [each.keep for each in decided] == [False, True, True]
+    assert decided[1].reason == "what it replaced may be switched back until 2027-02-05 02:01 UTC"
+    later = decide_evidence([kept, newest], set(), keep, now + timedelta(minutes=1))
+    assert [each.keep for each in later] == [False, True]

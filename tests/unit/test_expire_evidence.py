@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from evidence_factory import make_operation
 from fix_environment import MakeSite, Site
 from holdfast.approval import request_approval
 from holdfast.environment import Environment
@@ -202,3 +203,61 @@ def test_cli_tells_of_evidence(environment: Environment, site: Site) -> None:
     found = site.json(*arguments)["evidence"]
     assert [deletion["id"] for deletion in found["deleted"]] == [str(old)]
     assert found["bytes_freed"] > 0
+
+
+def _operate(environment: Environment, day: float, kind: str = "restore", **changes: object) -> RestorePointId:
+    """Leave the evidence of an operation, and what was asked about it."""
+    id = RestorePointId.make(START + timedelta(days=day), kind, f"{kind} {day}")
+    switched = make_operation().steps[3].model_copy(update={"started_at": id.opened_at})
+    fields: dict[str, object] = {
+        "id": str(id),
+        "kind": kind,
+        "opened_at": id.opened_at,
+        "finished_at": id.opened_at,
+        "window": None,
+        "steps": (switched,),
+        "approvals": (),
+    }
+    write_evidence(environment, make_operation().model_copy(update=fields | changes))
+    request_approval(environment, id, gate="approve", position=1, body="plan", requested_by="anna", origin="test")
+    return id
+
+
+def test_operations_are_told_of_as_long_as_drills(environment: Environment, site: Site) -> None:
+    """By the rule of restore_drill, with approvals and rows kept before; for ever where it has none."""
+    old, newest = _operate(environment, 0), _operate(environment, 1)
+    rows, other = (_operate(environment, day, "recover_rows") for day in (0, 1))
+    environment.store.put(environment.keys.evidence_object(rows, "rows.jsonl.age"), [b"sealed"])
+    site.edit_policy("      restore_drill: {keep: 90d}\n", "")
+    assert not _gone(expire(site.environment(), now=NOW))
+    site.edit_policy("      snapshot:", "      restore_drill: {keep: 90d}\n      snapshot:")
+    assert _gone(expire(site.environment(), now=NOW)) == {str(old), str(rows)}
+    assert not [name for name in site.stored_files() if str(old) in name or str(rows) in name]
+    assert {entry.id for entry in list_evidence(environment)} == {str(newest), str(other)}
+
+
+def test_what_may_be_switched_back_is_told_of(environment: Environment, site: Site) -> None:
+    """A policy that keeps a replaced database for longer than evidence keeps the evidence, too."""
+    late = {"finished_at": NOW - timedelta(days=300)}
+    old, _ = _operate(environment, 0, **late), _operate(environment, 1)
+    refused = _operate(environment, 0.5, **late, steps=(), verdict="failed")
+    site.edit_policy("    tiers:", "    restore: {keep_replaced: 400d}\n    tiers:")
+    found = {str(kept.id): kept.reason for kept in expire(site.environment(), now=NOW).evidence.kept}
+    assert "may be switched back until" in found[str(old)]
+    assert str(refused) not in found
+
+
+def test_drafts_of_operations_wait_for_people(environment: Environment) -> None:
+    """A plan stands as long as somebody may answer, or may yet be asked; what is no draft stays for a person."""
+    planned, dead, sealed = (RestorePointId.make(START, "restore", name) for name in ("planned", "dead", "sealed"))
+    for id in (planned, dead, sealed):
+        environment.store.put(environment.keys.evidence_object(id, "draft-plan.json"), [b"{}"])
+    environment.store.put(environment.keys.evidence_object(sealed, "previous-1.copy.zst.age"), [b"sealed"])
+    request_approval(environment, planned, gate="approve", position=1, body="p", requested_by="a", origin="t")
+    _prove(environment, 5)
+    assert not _gone(expire(environment, now=datetime.now(UTC) + timedelta(days=3)))
+    assert str(sealed) not in _gone(expire(environment, now=datetime.now(UTC) + timedelta(days=8), dry_run=True))
+    gone = expire(environment, now=datetime.now(UTC) + timedelta(days=8)).evidence.deleted
+    assert {deletion.id: deletion.reason for deletion in gone}[str(dead)] == (
+        "of an operation without evidence, older than 7d"
+    )

@@ -24,6 +24,7 @@ WHOLE = [
     "EXISTS (SELECT FROM other o WHERE o.id = id)",
     "note = 'a\\b'",
     "note = U&'\\0041'",
+    "note LIKE '{x} %s %'",
 ]
 
 BROKEN = {

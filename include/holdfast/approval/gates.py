@@ -29,11 +29,13 @@ def request_approval(
     body: str,
     requested_by: str | None,
     origin: str,
+    until: datetime | None = None,
 ) -> Request:
     """Leave the signed request that goes with what a gate is about to show; returns it.
 
     Every call makes a new request, and answers to the gate's earlier ones count no more. ``position`` is the gate's
-    place among those of the subject (1 or 2); ``requested_by`` is None where a schedule asks. Raises UsageError.
+    place among those of the subject (1 or 2); ``requested_by`` is None where a schedule asks. It expires ``until``
+    (aware) at the latest, however long the policy gives. Raises UsageError, and ApprovalError where that has passed.
     """
     if not body.strip():
         raise UsageError(f"gate {gate} of {environment.title}/{subject}: there is no plan to show")
@@ -41,6 +43,14 @@ def request_approval(
         raise UsageError(f"gate {gate}: its position is {position}, but there are two at most")
     ledger = Ledger(environment, subject)
     now = environment.clock().astimezone(UTC)
+    expires_at = environment.policy.approval.within.after(now)
+    if until is not None:
+        expires_at = min(expires_at, until.astimezone(UTC))
+    if expires_at <= now:
+        raise ApprovalError(
+            f"gate {gate} of {environment.title}/{subject}: the time to answer is over since {moment(expires_at)}",
+            hint="Trigger a new run.",
+        )
     request = Request(
         app=environment.app,
         environment=environment.name,
@@ -51,7 +61,7 @@ def request_approval(
         requested_by=(requested_by or "").strip() or None,
         origin=origin,
         asked_at=now,
-        expires_at=environment.policy.approval.within.after(now),
+        expires_at=expires_at,
         sha256=digest(body),
         body=body,
     )

@@ -22,10 +22,12 @@ _SILENT = Silent()
 _RECENT = 7
 
 
-def verify_list(environment: Environment, id: RestorePointId, *, progress: Progress = _SILENT) -> StepFacts:
+def verify_list(
+    environment: Environment, id: RestorePointId, *, accepts_small: bool = False, progress: Progress = _SILENT
+) -> StepFacts:
     """Read the dump back, compare its list with the snapshot's tables and its size with the tier's recent ones.
 
-    Raises IntegrityError naming every fault; then no manifest is written and no restore point appears.
+    ``accepts_small``: the size does not matter, for what is backed up may be what has to be restored. Raises IntegrityError naming every fault; then no manifest is written and no restore point appears.
     """
     started = time.monotonic()
     entry = environment.catalog.entry(id)
@@ -35,7 +37,7 @@ def verify_list(environment: Environment, id: RestorePointId, *, progress: Progr
     inventory = inventory_draft(environment, id)
     artifacts = (*dumped.artifacts, *([inventory.artifact] if inventory else []))
     found = read_back(environment, id, artifacts, dumped.database, progress)
-    faults = [*found.faults, *_shrinkage(environment, id, dumped)]
+    faults = [*found.faults, *([] if accepts_small else _shrinkage(environment, id, dumped))]
     if found.is_damaged:
         # The steps would find their drafts and change nothing; without them, clearing a step stores anew.
         for step in ("dump", "inventory"):

@@ -25,6 +25,7 @@ _COMMANDS = {
     "drill": ("drill", "Restore for real into a throwaway server, check it, leave evidence."),
     "switch": ("operations", "Restore beside what is live, and switch to it: planned, approved, kept."),
     "switch-back": ("operations", "Make live again what a switch has put aside."),
+    "kept": ("operations", "List what switches have put aside, or remove what is due."),
     "tables": ("operations", "Compare tables with a restore point, and take its rows."),
     "rows": ("operations", "Take rows that are missing from a restore point."),
     "undo-rows": ("operations", "Take back what `rows` did."),

@@ -29,12 +29,14 @@ def changing(evidence: Evidence, *names: str) -> tuple[Step, ...]:
     return tuple(step for step in evidence.steps if step.name in (names or CHANGING))
 
 
-def is_changed(evidence: Evidence) -> bool | None:
-    """Whether what is live was changed; None where a step that changes it began and failed."""
-    steps = changing(evidence)
-    if any(step.outcome == "failed" for step in steps):
-        return None
-    return bool(steps)
+def changed(evidence: Evidence) -> tuple[Step, ...]:
+    """Those that have changed it, and passed."""
+    return tuple(step for step in changing(evidence) if step.outcome == "passed")
+
+
+def failed(evidence: Evidence) -> Step | None:
+    """The one that was to change it, and failed: it is as it was, unless its findings say otherwise."""
+    return next((step for step in changing(evidence) if step.outcome == "failed"), None)
 
 
 def standing(approvals: Iterable[GivenApproval]) -> tuple[GivenApproval, ...]:

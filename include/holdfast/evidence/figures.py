@@ -82,6 +82,8 @@ def _worded(name: str, value: Fact) -> tuple[str, str]:
     before, _, unit = words.rpartition(" ")
     if unit == "seconds":
         return before or "time", figures.seconds(value)
+    if unit == "oid":
+        return words, str(value)
     if unit == "bytes":
         return f"{before} size".strip(), figures.size(int(value))
     return words, figures.count(value) if isinstance(value, int) else f"{value:g}"

@@ -86,11 +86,12 @@ def _elsewhere(steps: StepsTaken, text: str) -> Item:
 def _verified(steps: StepsTaken) -> Item:
     text = "Verify restored data"
     evidence = steps.evidence
-    if counts(evidence.tables).tables:
+    if counts(evidence.tables).tables and steps.state(acts.RESTORE_BESIDE) != "failed":
         return counted_in(steps, text, acts.RESTORE_BESIDE, acts.APPLY, acts.CHECK_LIVE)
     if evidence.kind in _LOOKED_UP_ELSEWHERE:
         return of(steps, text, acts.PLAN, acts.APPLY, detail="compared with what is live, row by row")
-    return of(steps, text, acts.CHECK_LIVE)
+    beside = [name for name in _BESIDE if steps.named(name)]
+    return of(steps, text, *(beside or [acts.CHECK_LIVE]))
 
 
 def _window(evidence: Evidence, who: str) -> Item:

@@ -56,7 +56,7 @@ def _body_of_operation(evidence: Evidence) -> Html:
         operation.plan(evidence),
         operation.approvals(evidence),
         operation.way_back(evidence),
-        details.steps(evidence),
+        details.steps(operation.without_plan_twice(evidence)),
         rows_section(evidence),
         proof.checklist_sections(evidence, None),
         time_section(evidence),

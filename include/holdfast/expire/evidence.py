@@ -11,7 +11,7 @@ from functools import partial
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.evidence import read_evidence
-from holdfast.evidence.acts import changing
+from holdfast.evidence.acts import changed
 from holdfast.evidence.listing import folders as evidence_folders
 from holdfast.evidence.objects import CLOSING, DRILL_KINDS, EVIDENCE, OPERATION_KINDS, signature_of
 from holdfast.expire.deletion import Deletion, DeletionReport
@@ -154,7 +154,7 @@ def _read(environment: Environment, proof: Proof) -> Proof:
 
 def _needed_until(environment: Environment, evidence: Evidence) -> datetime | None:
     """Until when what it replaced is kept: as its steps said then, and by the policy as it stands now."""
-    steps = changing(evidence)
+    steps = changed(evidence)
     if not steps:
         return None
     said = (step.facts.get(name) for step in steps for name in _KEPT_UNTIL)
@@ -183,8 +183,13 @@ def _remnants(
         if not orphaned(id, _written_at(asked), grace=grace):
             continue  # somebody was asked, or has answered, only now
         # Where only the evidence itself is gone, somebody may have taken it away to hide something.
-        if _are_drafts(objects) or (id.tier in rules and id.opened_at < rules[id.tier].before(now)):
+        if _are_drafts(objects) or (id.tier in rules and _last(id, objects) < rules[id.tier].before(now)):
             yield id
+
+
+def _last(id: RestorePointId, objects: _Objects) -> datetime:
+    """From when the rule counts: an operation that died may have left the only copy of rows that it replaced."""
+    return id.opened_at if id.tier in DRILL_KINDS else max([id.opened_at, *_written_at(objects.values())])
 
 
 def _kind(id: RestorePointId) -> str:

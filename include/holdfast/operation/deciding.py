@@ -76,7 +76,7 @@ def _rollback(
     from holdfast.operation.rollback import plan_rollback
     from holdfast.operation.switch.planning import plan_switch
 
-    compared = plan_rollback(environment, point)
+    compared = plan_rollback(environment, point, progress, is_counted=not is_restored)
     if not compared.facts.get("schema_changed"):
         return compared
     switched = plan_switch(environment, point, kind="rollback", is_restored=is_restored)

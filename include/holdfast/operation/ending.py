@@ -11,8 +11,8 @@ from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, RestoreError
 from holdfast.evidence import read_evidence
 from holdfast.operation.plans import find_plan
-from holdfast.operation.records import read_operation
 from holdfast.operation.recording import record_operation
+from holdfast.operation.records import read_operation
 from holdfast.operation.steps import MIGRATE, names_of_opened
 from holdfast.operation.working import abandon
 from holdfast.values.ids import RestorePointId

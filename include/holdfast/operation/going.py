@@ -21,8 +21,20 @@ def demand_go(environment: Environment, operation: RestorePointId, fresh: Plan) 
     Raises ApprovalError where the plan is another one by now, an approval lacks, is too old or of another text, or
     where the change window is not open; UsageError where it cannot be done as things are.
     """
+    demand_as_planned(environment, operation, fresh)
+    return demand_approval(
+        environment,
+        operation,
+        body=gate_text(environment, operation),
+        gates=gates_of(environment.policy),
+        now=environment.clock(),
+        origin=read_operation(environment, operation).origin,
+    )
+
+
+def demand_as_planned(environment: Environment, operation: RestorePointId, fresh: Plan) -> None:
+    """The same but for the approvals, for what needs none, such as a migration behind its snapshot."""
     opened, planned = read_operation(environment, operation), read_plan(environment, operation)
-    now = environment.clock()
     if fresh.sha256 != planned.sha256:
         raise ApprovalError(
             f"operation {environment.title}/{operation}: the plan has changed since it was approved: its hash is "
@@ -32,15 +44,7 @@ def demand_go(environment: Environment, operation: RestorePointId, fresh: Plan) 
         )
     planned.demand_possible()
     fresh.demand_possible()
-    demand_window(f"operation {environment.title}/{operation}", opened.window, now)
-    return demand_approval(
-        environment,
-        operation,
-        body=gate_text(environment, operation),
-        gates=gates_of(environment.policy),
-        now=now,
-        origin=opened.origin,
-    )
+    demand_window(f"operation {environment.title}/{operation}", opened.window, environment.clock())
 
 
 def going(environment: Environment, operation: RestorePointId) -> Callable[[Plan], None]:

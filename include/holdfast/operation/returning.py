@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from holdfast.drill.records import read_step
 from holdfast.environment import Environment
-from holdfast.errors import ObjectMissing, UsageError
-from holdfast.evidence import read_evidence
+from holdfast.errors import UsageError
 from holdfast.operation.migration.running import has_begun
 from holdfast.operation.opening import open_operation
 from holdfast.operation.records import find_operation
@@ -18,9 +17,12 @@ _FAILED = "failed migration"
 def open_return(environment: Environment, migration: RestorePointId) -> RestorePointId | None:
     """Open the restore of the snapshot behind ``migration``; None where its command has not begun to run.
 
-    To be called before the migration's evidence is recorded, unless it was called before. Raises as
+    To be called before the migration's evidence is recorded; afterwards it finds what it opened then. Raises as
     ``open_operation``, and UsageError where the migration is none of ours.
     """
+    standing = RestorePointId(migration.opened_at, "restore", migration.suffix)
+    if find_operation(environment, standing) is not None:
+        return standing
     opened = find_operation(environment, migration)
     if opened is None or not has_begun(environment, migration):
         return None

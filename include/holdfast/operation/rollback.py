@@ -71,12 +71,15 @@ def find_label(environment: Environment, label: str | None = None) -> RestorePoi
     return newest
 
 
-def plan_rollback(environment: Environment, point: RestorePointId, progress: Progress = _SILENT) -> Plan:
+def plan_rollback(
+    environment: Environment, point: RestorePointId, progress: Progress = _SILENT, *, is_counted: bool = True
+) -> Plan:
     """Whether the database must go back with the application, by comparing its definitions; writes nothing.
 
     The fact ``schema_changed`` decides: only where it is true is there anything to restore. Where the definitions
     cannot be compared here, they count as changed, and ``schema_compared`` is false. Raises SignatureError,
-    IntegrityError or DecryptError where the restore point is not what it was, and what connecting raises.
+    IntegrityError or DecryptError where the restore point is not what it was, and what connecting raises. Counting
+    reads the whole live database and is for people alone: the same plan without it has no notes.
     """
     manifest, live = environment.catalog.manifest(point, environment.verifier()), live_target(environment)
     faults = fault_of_database(live, manifest)
@@ -87,7 +90,7 @@ def plan_rollback(environment: Environment, point: RestorePointId, progress: Pro
         environment=environment.name,
         restore_point=str(point),
         body="\n".join(_body(environment, manifest, difference)) + "\n",
-        notes="" if faults else "\n".join(_notes(live, manifest, why_not, progress)),
+        notes="\n".join(_notes(live, manifest, why_not, progress)) if is_counted and not faults else "",
         facts={
             "schema_changed": difference is None or not difference.is_equal,
             "schema_compared": difference is not None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 
 from holdfast.drill.outcome import Outcome, blames_operation
@@ -13,7 +14,7 @@ from holdfast.errors import HoldfastError
 from holdfast.manifest.evidence import Step, TableRows
 from holdfast.operation import steps
 from holdfast.operation.deciding import parsed, plan_of
-from holdfast.operation.going import demand_go, going
+from holdfast.operation.going import demand_as_planned, demand_go, going
 from holdfast.operation.plans import Plan, find_plan, write_plan
 from holdfast.operation.records import OperationOpen, read_operation
 from holdfast.operation.taking import take_step
@@ -136,7 +137,8 @@ def _migrate(environment: Environment, opened: OperationOpen, progress: Progress
     from holdfast.operation.migration import run_migration
 
     operation = RestorePointId.parse(opened.id)
-    return run_migration(environment, operation, demand=lambda plan: None, progress=progress)
+    demand = partial(demand_as_planned, environment, operation)
+    return run_migration(environment, operation, demand=demand, progress=progress)
 
 
 def _follow_up(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:

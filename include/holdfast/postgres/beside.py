@@ -25,11 +25,14 @@ from holdfast.postgres.target import create_database, inspect
 from holdfast.progress import Progress
 
 _LIVE = """
-SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), t.spcname,
+SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),
+       -- To name a tablespace takes a right of its own, which the one that template0 has anyway does not.
+       CASE WHEN d.dattablespace <> template.dattablespace THEN t.spcname END,
        pg_catalog.to_jsonb(d),
        me.rolsuper OR pg_catalog.pg_has_role(d.datdba, 'MEMBER')
   FROM pg_catalog.pg_database d
   JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
+  JOIN pg_catalog.pg_database template ON template.datname = 'template0'
   JOIN pg_catalog.pg_roles me ON me.rolname = current_user
  WHERE d.datname = %s
 """
@@ -153,11 +156,13 @@ def _create_like(session: Session, live: Target, name: str, row: tuple[Any, ...]
     owner, encoding, tablespace, entry, may_give = row
     version = session.info.server_version
     locale = _locale(entry).clause(version)
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} {} TABLESPACE {}").format(
-        sql.Identifier(name), sql.Literal(encoding), locale, sql.Identifier(str(tablespace))
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} {}").format(
+        sql.Identifier(name), sql.Literal(encoding), locale
     )
+    if tablespace is not None:
+        statement += sql.SQL(" TABLESPACE {}").format(sql.Identifier(tablespace))
     if may_give:
-        statement += sql.SQL(" OWNER {}").format(sql.Identifier(str(owner)))
+        statement += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
     try:
         session.execute(statement)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -187,6 +192,6 @@ def _owner_faults(session: Session, source: SourceFacts) -> Iterator[str]:
     me = session.info.user
     for role, exists, is_member, is_superuser in session.execute(_ROLES, (list(source.roles),)).fetchall():
         if not exists:
-            yield f"role {role} of the restore point does not exist on the server"
+            yield f"role {role} of the restore point does not exist on the server, and can be given nothing"
         elif not is_superuser and not is_member:
-            yield f"role {me} is not a member of role {role}, and so cannot give it what it owned"
+            yield f"role {me} is not a member of role {role}, and cannot give it what it may have owned"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from holdfast.errors import RestoreError
 from holdfast.postgres.session import Session
 
 _ROW = """
@@ -60,9 +61,10 @@ class DatabaseRights:
 
 
 def read_database_rights(session: Session, oid: int) -> DatabaseRights:
-    """The properties of a database of the session's server."""
+    """The properties of a database of the session's server; raises RestoreError where it has none of that oid."""
     row = session.execute(_ROW, (oid,)).fetchone()
-    assert row is not None, oid
+    if row is None:
+        raise RestoreError(f"database of oid {oid}: it is gone")
     grants = session.execute(_GRANTS, (oid,)).fetchall()
     settings = session.execute(_SETTINGS, (oid,)).fetchall()
     owner, limit, is_template, comment = row

@@ -90,7 +90,8 @@ def demand_steady(session: Session, predicate: Predicate) -> None:
 
     Such a function may do things that a read-only transaction does not stop (end sessions, read files, reach other
     servers), and may answer otherwise at each look, so that what was approved is not what is done. Every function of
-    PostgreSQL's own that acts is marked volatile; names alone are compared, whatever the schema or arguments.
+    PostgreSQL's own that acts is marked volatile; names alone are compared, whatever the schema or arguments. What
+    the application's own views and operators call is not seen: whoever made those could do it anyway.
     """
     found = [name for (name,) in session.execute(_VOLATILE, (list(predicate.called),))]
     if found:

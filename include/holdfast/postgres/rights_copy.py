@@ -52,10 +52,21 @@ def copy_rights(session: Session, wanted: Rights, *, adopt_for: str | None) -> t
     me = session.info.user
     for change in _owners(have, wanted, me, adopt_for):
         notes += _done(session, change)
+    refused: set[str] = set()
+    for change in _changes(session, read_rights(session), wanted):
+        said = list(_done(session, change))
+        refused |= {change.about} if said else set()
+        notes += said
+    # Who may grant nothing of an object is only warned that nothing was done.
     have = read_rights(session)
-    for change in (*_grants(have, wanted), *_columns(have, wanted), *_defaults(session, have, wanted)):
-        notes += _done(session, change)
-    return (*notes, *_lost(have, wanted))
+    left = [change.about for change in _changes(session, have, wanted) if change.about not in refused]
+    return (*notes, *(f"{about}: the role may not change them" for about in left), *_lost(have, wanted))
+
+
+def _changes(session: Session, have: Rights, wanted: Rights) -> Iterator[_Change]:
+    yield from _grants(have, wanted)
+    yield from _columns(have, wanted)
+    yield from _defaults(session, have, wanted)
 
 
 def _done(session: Session, change: _Change) -> Iterator[str]:

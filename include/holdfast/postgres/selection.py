@@ -153,7 +153,7 @@ class _Graph:
         waiting = list(tables)
         while waiting:
             for part in self._of_kinds(self._dependants.get(waiting.pop(), set()), _PARTS):
-                if part.dump_id not in found and self.tables_under(part) <= tables:
+                if part.dump_id not in found and self._tables_under(part) <= tables:
                     found.add(part.dump_id)
                     waiting.append(part.dump_id)
         return found

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from holdfast.restore.media_beside import MediaBeside, restore_media_beside
     from holdfast.restore.media_replaced import MediaDropped, ReplacedMedia, drop_replaced_media, list_replaced_media
     from holdfast.restore.media_report import MediaRestoreReport
-    from holdfast.restore.media_switch import MediaSwitched, media_switch_state, switch_media, switch_media_back
+    from holdfast.restore.media_switch import (
+        MediaSwitched,
+        media_switch_back_state,
+        media_switch_state,
+        switch_media,
+        switch_media_back,
+    )
     from holdfast.restore.media_switch_plan import MediaSwitchPlan, plan_media_switch
     from holdfast.restore.report import RestoreReport
 
@@ -28,6 +34,7 @@ __all__ = [
     "fetch_artifact",
     "fetch_export",
     "list_replaced_media",
+    "media_switch_back_state",
     "media_switch_state",
     "plan_media_switch",
     "restore_database",
@@ -49,6 +56,7 @@ _PLACES = {
     "fetch_artifact": "fetch",
     "fetch_export": "export",
     "list_replaced_media": "media_replaced",
+    "media_switch_back_state": "media_switch",
     "media_switch_state": "media_switch",
     "plan_media_switch": "media_switch_plan",
     "restore_database": "database",

@@ -82,7 +82,8 @@ class BareRestore:
         self._progress.end(f"{brought} of {read} rows")
         if read != expected:
             raise IntegrityError(
-                f"restore point {self._manifest.id}: the archive holds {read} rows of {name}, the manifest says {expected}"
+                f"restore point {self._manifest.id}: the archive holds {read} rows of {name}, "
+                f"the manifest says {expected}"
             )
         return brought
 

@@ -18,8 +18,8 @@ from holdfast.errors import RestoreError, UsageError
 from holdfast.restore.media_exchange import exchange, explained, rename
 from holdfast.restore.media_marks import take_marks
 from holdfast.restore.media_place import MediaPlace, folder_at, hold, media_place
-from holdfast.restore.media_records import SwitchRecord, forget, read_beside, read_switch, switches, write_switch
-from holdfast.restore.media_switch_state import State, demand_alone, demand_kept, free_name, state_of
+from holdfast.restore.media_records import SwitchRecord, forget, read_beside, read_switch, write_switch
+from holdfast.restore.media_switch_progress import State, begun_back, demand_alone, demand_kept, free_name, state_of
 from holdfast.values.ids import RestorePointId
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,6 +68,15 @@ def switch_media(environment: Environment, point: RestorePointId, *, kept_as: st
         return _carry_out(place, folder, record, now)
 
 
+def media_switch_back_state(environment: Environment, kept_as: str) -> State:
+    """How far ``switch_media_back`` has come, as ``media_switch_state`` tells it."""
+    place = media_place(environment)
+    place.parse_kept(kept_as)
+    with place.opened(is_alone=False) as folder, _told(place):
+        begun = begun_back(place, folder, kept_as)
+        return "not begun" if begun is None else state_of(place, folder, begun)
+
+
 def switch_media_back(environment: Environment, kept_as: str) -> MediaSwitched:
     """Make the kept directory ``kept_as`` live again; what was live is kept as ``<name>.restored-…`` in its turn.
 
@@ -77,14 +86,10 @@ def switch_media_back(environment: Environment, kept_as: str) -> MediaSwitched:
     place, now = media_place(environment), environment.clock()
     word, point = place.parse_kept(kept_as)
     with place.opened() as folder, _told(place):
-        begun = [record for record in switches(folder, place.name) if record.came_from == kept_as]
-        for record in begun:
-            if record.done_at is None and state_of(place, folder, record) != "not begun":
-                return _carry_out(place, folder, record, now)
+        begun = begun_back(place, folder, kept_as)
+        if begun is not None:
+            return _carry_out(place, folder, begun, now)
         live, here = folder_at(folder, place.name), folder_at(folder, kept_as)
-        for record in begun:
-            if here is None and live is not None and record.done_at is not None and record.new == live.st_ino:
-                return _carry_out(place, folder, record, now)
         demand_kept(place, folder, kept_as, here)
         place.demand_possible()
         name = free_name(folder, place, "restored" if word == "before" else "before", point)

@@ -14,7 +14,7 @@ from holdfast.media.entries import parse
 from holdfast.restore.media_comparison import Comparison
 from holdfast.restore.media_files import IS_ROOT
 from holdfast.restore.media_place import MediaPlace, media_place, place_fault
-from holdfast.restore.media_switch_state import free_name
+from holdfast.restore.media_switch_progress import free_name
 from holdfast.values import figures
 from holdfast.values.ids import RestorePointId
 from holdfast.verify.paired_media import paired_media_faults
@@ -140,7 +140,7 @@ def _notes(place: MediaPlace, kept_as: str, comparison: Comparison, *, is_missin
     else:
         yield from _differences(parent / kept_as, comparison)
         yield _STAYS_OPEN
-        yield "The next media snapshot reads every file again, for each is a new one; what is stored is not stored twice."
+        yield "The next media snapshot reads every file again, each being new; what is stored is not stored twice."
     yield (
         f"{figures.size(comparison.needed_bytes)} are needed in {parent}, "
         f"{figures.size(os.statvfs(parent).f_bavail * os.statvfs(parent).f_frsize)} are free; what is replaced takes "

@@ -23,38 +23,82 @@ from holdfast_airflow.operators.open import OpenRestorePointOperator
 from holdfast_airflow.operators.open_rows import OpenRowsOperator, OpenUndoOperator
 from holdfast_airflow.operators.open_snapshot import OpenSnapshotOperator
 from holdfast_airflow.operators.open_tables import OpenTablesOperator
+from holdfast_airflow.operators.operation import OperationStepOperator
+from holdfast_airflow.operators.operation_around import NeededOperator, OpenRehearsalOperator, OpenReturnOperator
+from holdfast_airflow.operators.operation_evidence import OperationEvidenceOperator
+from holdfast_airflow.operators.operation_open import (
+    OpenMigrationOperator,
+    OpenOperationSnapshotOperator,
+    OpenRestoreOperator,
+    OpenRollbackOperator,
+    OpenSwitchBackOperator,
+)
+from holdfast_airflow.operators.operation_steps import (
+    ApplyOperator,
+    CheckLiveOperator,
+    FollowUpOperator,
+    MigrateOperator,
+    PlanOperator,
+    RestoreBesideOperator,
+    RestoreMediaBesideOperator,
+    SwitchBackOperator,
+    SwitchMediaBackOperator,
+    SwitchMediaOperator,
+    SwitchOperator,
+)
 from holdfast_airflow.operators.outcome import OutcomeOperator
 from holdfast_airflow.operators.row_counts import RowCountsOperator
 from holdfast_airflow.operators.store_guard import StoreGuardOperator
 from holdfast_airflow.operators.verify_list import VerifyListOperator
 
 __all__ = [
+    "ApplyOperator",
     "CheckDatabaseOperator",
+    "CheckLiveOperator",
     "CloseDrillOperator",
     "DumpOperator",
     "EvidenceOperator",
     "ExpireOperator",
     "FirstInstantOperator",
+    "FollowUpOperator",
     "InventoryOperator",
     "ManifestOperator",
     "MediaCheckOperator",
     "MediaSnapshotOperator",
     "MediaSyncOperator",
+    "MigrateOperator",
+    "NeededOperator",
     "OpenDrillOperator",
+    "OpenMigrationOperator",
+    "OpenOperationSnapshotOperator",
+    "OpenRehearsalOperator",
+    "OpenRestoreOperator",
     "OpenRestorePointOperator",
+    "OpenReturnOperator",
+    "OpenRollbackOperator",
     "OpenRowsOperator",
     "OpenSnapshotOperator",
+    "OpenSwitchBackOperator",
     "OpenTablesOperator",
     "OpenUndoOperator",
+    "OperationEvidenceOperator",
+    "OperationStepOperator",
     "OutcomeOperator",
+    "PlanOperator",
     "QueriesOperator",
     "RecoveryEnvironmentOperator",
     "RecoverySettingsOperator",
     "RemoveRecoveryOperator",
+    "RestoreBesideOperator",
     "RestoreDatabaseOperator",
+    "RestoreMediaBesideOperator",
     "RestoreMediaOperator",
     "RowCountsOperator",
     "RunCommandOperator",
     "StoreGuardOperator",
+    "SwitchBackOperator",
+    "SwitchMediaBackOperator",
+    "SwitchMediaOperator",
+    "SwitchOperator",
     "VerifyListOperator",
 ]

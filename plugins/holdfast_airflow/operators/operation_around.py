@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OpenRehearsalOperator(OperationOperator):
-    """Opens the restore check of the operation's restore point, which is made before anybody is asked; returns its id."""
+    """Opens the restore check of the operation's restore point, made before anybody is asked; returns its id."""
 
     def execute(self, context: Context) -> str:
         """The same run names the same rehearsal, by which the operation finds it."""

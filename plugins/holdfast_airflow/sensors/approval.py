@@ -15,6 +15,8 @@ from holdfast_airflow import runs
 from holdfast_airflow.operators.base import EngineOperator, Facts
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from holdfast.approval import Answer
     from holdfast.environment import Environment
     from holdfast.values.ids import RestorePointId
@@ -46,6 +48,10 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
     def plan(self, environment: Environment, subject: RestorePointId) -> str:
         """The Markdown that is shown and agreed to: the same text for the same content of the store."""
 
+    def until(self, environment: Environment, subject: RestorePointId) -> datetime | None:
+        """When it is too late to agree, however long the policy gives; None where only the policy says that."""
+        return None
+
     def execute(self, context: Context) -> Any:
         """Leave the signed request in the store, then ask and let go of the worker."""
         from holdfast.approval import request_approval
@@ -61,6 +67,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
                 body=self.plan(environment, subject),
                 requested_by=context["dag_run"].triggering_user_name,
                 origin=runs.origin(context),
+                until=self.until(environment, subject),
             )
             needed = environment.policy.approval.needed
         self.subject = f"Approve {subject} of {environment.title} ({self.position} of {needed})"
@@ -105,7 +112,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
         where = f"gate {self.gate} of {environment.title}/{subject}"
         if "error" in event:
             raise ApprovalError(
-                f"{where}: nobody answered within {environment.policy.approval.within}"
+                f"{where}: nobody answered within {self._given(environment, subject)}"
                 if event.get("error_type") == "timeout"
                 else f"{where}: {event['error']}",
                 hint="Clear this task to ask again.",
@@ -123,6 +130,11 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
             shown_sha256=digest(self.plan(environment, subject)),
             number=number,
         )
+
+    def _given(self, environment: Environment, subject: RestorePointId) -> str:
+        """How long there was, in words."""
+        until, within = self.until(environment, subject), environment.policy.approval.within
+        return f"{within}, or before {until.isoformat()}" if until is not None else str(within)
 
 
 class DrillApprovalSensor(ApprovalSensor):

@@ -38,7 +38,7 @@ _PATIENCE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class DrillRun:
-    """A run of a DAG that leaves evidence, of a drill or an operation: its id, and beside which file its policy lies."""
+    """A run whose DAG leaves evidence, of a drill or an operation: its id, and beside which file its policy lies."""
 
     drill: RestorePointId
     dag_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast_airflow.ui import drills
+from holdfast_airflow.ui import drills, operations
 from holdfast_airflow.ui.run_facts import RunFacts
 
 Outcome = tuple[str, str]
@@ -11,6 +11,10 @@ Outcome = tuple[str, str]
 
 def title(run: RunFacts) -> tuple[str, str | None]:
     """What the run makes, and its id once there is one."""
+    if run.is_operation:
+        return run.dag_id.rpartition(".")[2].replace("_", " ").capitalize(), run.plan.text("operation")
+    if run.finds_instant:
+        return "First instant", None
     if run.is_drill:
         return ("Restore of", run.drill.text("restore_point")) if run.drill else ("Restore not finished yet", None)
     if run.makes_restore_point:
@@ -26,6 +30,10 @@ def title(run: RunFacts) -> tuple[str, str | None]:
 
 def sentence(run: RunFacts) -> Outcome:
     """How the run stands."""
+    if run.is_operation:
+        return operations.sentence(run)
+    if run.finds_instant:
+        return _instant(run)
     if run.is_drill:
         return drills.sentence(run)
     if run.makes_restore_point:
@@ -70,6 +78,18 @@ def _expiry(run: RunFacts) -> Outcome:
     if run.state == "success":
         return "bad", "Nothing was looked at: the run was marked a success without it."
     return "wait", "Under way."
+
+
+def _instant(run: RunFacts) -> Outcome:
+    if run.state == "failed":
+        return "bad", f"Not answered: {_names(run)} failed. Its log says why and what to do."
+    if run.instant.text("restore_point_before"):
+        return "good", "Found, and there is a restore point from before."
+    if run.instant.text("first"):
+        return "bad", "Found, but no restore point shows a state from before."
+    if run.instant:
+        return "good", "No such rows, or none with a time."
+    return "wait", "Under way: the live database is asked; nothing is changed."
 
 
 def _media_check(run: RunFacts) -> Outcome:

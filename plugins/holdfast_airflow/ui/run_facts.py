@@ -19,7 +19,19 @@ from holdfast_airflow.ui.loose import Loose
 _COMMITS = operators.ManifestOperator.__name__
 _DRILLS = operators.EvidenceOperator.__name__
 _DATABASE_STEPS = frozenset({"DumpOperator", "VerifyListOperator", _COMMITS})
-_GATES = frozenset({"DrillApprovalSensor"})
+_OPERATES = "OperationEvidenceOperator"
+_CHANGES_LIVE = frozenset(
+    {
+        "ApplyOperator",
+        "FollowUpOperator",
+        "MigrateOperator",
+        "SwitchBackOperator",
+        "SwitchMediaBackOperator",
+        "SwitchMediaOperator",
+        "SwitchOperator",
+    }
+)
+_GATES = frozenset({"DrillApprovalSensor", "OperationApprovalSensor"})
 _OURS = (*operators.__all__, *sensors.__all__)
 
 
@@ -59,8 +71,8 @@ class RunFacts:
 
     @property
     def makes_restore_point(self) -> bool:
-        """Whether a restore point is what it is for; else it takes a media snapshot or checks media."""
-        return self._step(_COMMITS) is not None
+        """Whether a restore point is what it is for; else it takes a media snapshot, checks media or restores."""
+        return self._step(_COMMITS) is not None and not self.is_operation
 
     @property
     def checks_media(self) -> bool:
@@ -70,7 +82,43 @@ class RunFacts:
     @property
     def is_drill(self) -> bool:
         """Whether it restores a restore point for real, and makes none."""
-        return self._step(_DRILLS) is not None and not self.makes_restore_point
+        return self._step(_DRILLS) is not None and not self.makes_restore_point and not self.is_operation
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it may change what is live, such as a restore."""
+        return self._step(_OPERATES) is not None
+
+    @property
+    def operation(self) -> Loose:
+        """What the operation's evidence says; empty before it is recorded."""
+        return self._facts(_OPERATES)
+
+    @property
+    def plan(self) -> Loose:
+        """What the operation's plan says in figures; empty before it is made."""
+        return self._facts("PlanOperator")
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that have changed what is live, in their order."""
+        return tuple(step for step in self.steps if step.operator in _CHANGES_LIVE and step.facts)
+
+    @property
+    def has_changed_live(self) -> bool:
+        """Whether a step that changes what is live has begun."""
+        begun = ("running", "success", "failed")
+        return any(step.operator in _CHANGES_LIVE and step.state in begun for step in self.steps)
+
+    @property
+    def instant(self) -> Loose:
+        """When rows began to be wrong, as the live database says."""
+        return self._facts("FirstInstantOperator")
+
+    @property
+    def finds_instant(self) -> bool:
+        """Whether it looks for a corruption's first instant."""
+        return self._step("FirstInstantOperator") is not None
 
     @property
     def drill(self) -> Loose:

@@ -26,7 +26,13 @@ def render(run: RunFacts | None) -> str:
         counts=_counts(run),
         # Relative, since Airflow may be served below any path.
         evidence_page=f"{quote(run.run_id, safe='')}/evidence",
+        plan_page=f"{quote(run.run_id, safe='')}/plan",
     )
+
+
+def render_plan(operation: str, plan: str) -> str:
+    """The page of an operation's plan: its Markdown as text, in which nothing is markup."""
+    return _template("plan.html").render(operation=operation, plan=plan)
 
 
 def render_refusal(refusal: Refusal | None) -> str:

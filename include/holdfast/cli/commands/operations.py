@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.arguments import environment_arguments, id_argument, opened
+from holdfast.cli.arguments import environment_arguments, id_argument, json_option, opened
 from holdfast.cli.operations import Applying, applying_options, plan_or_apply
+from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.errors import UsageError
+from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -73,11 +75,12 @@ def rows_command(
 @applying_options
 def undo_rows_command(policy: Path, environment: str, operation: str, applying: Applying) -> None:
     """Take back what `holdfast rows` has inserted or overwritten, as far as nobody has changed it since."""
-    from holdfast.operation.rows import recovered_from
+    from holdfast.evidence import read_evidence
     from holdfast.values.ids import RestorePointId
 
     place, of = opened(policy, environment), RestorePointId.parse(operation)
-    plan_or_apply(place, "undo_rows", recovered_from(place, of), {"of": str(of)}, applying)
+    point = RestorePointId.parse(read_evidence(place, of).restore_point)
+    plan_or_apply(place, "undo_rows", point, {"of": str(of)}, applying)
 
 
 @click.command("tables")
@@ -140,6 +143,34 @@ def switch_back_command(policy: Path, environment: str, what: str, applying: App
     place = opened(policy, environment)
     request: dict[str, JsonValue] = {"what": what}
     plan_or_apply(place, "switch_back", point_of_switch(place, what_in(request)), request, applying)
+
+
+@click.command("kept")
+@environment_arguments
+@click.option("--drop-due", is_flag=True, help="Remove what was kept for as long as the policy says.")
+@json_option
+def kept_command(policy: Path, environment: str, drop_due: bool, as_json: bool) -> None:
+    """List the databases and media that switches have put aside, and until when they are kept."""
+    from holdfast.operation import clearing
+
+    place = opened(policy, environment)
+    cleared = (
+        clearing.drop_due(place, now=place.clock()) if drop_due else clearing.Cleared(clearing.list_kept(place), (), ())
+    )
+    if as_json:
+        emit(cleared.as_json())
+    else:
+        for each in cleared.kept:
+            until = f"until {each.keep_until:%Y-%m-%d %H:%M} UTC" if each.keep_until else "for ever"
+            click.echo(f"{each.what} {visible(each.name)}: replaced by {each.restore_point}, kept {until}")
+        for each in cleared.removed:
+            click.echo(f"removed {each.what} {visible(each.name)}")
+        if not cleared.kept and not cleared.removed:
+            click.echo("nothing is kept")
+    for fault in cleared.faults:
+        click.echo(f"holdfast: {visible(fault)}", err=True)
+    if cleared.faults:
+        raise Failure(FAILED)
 
 
 def _pair(key: str) -> tuple[str, str]:

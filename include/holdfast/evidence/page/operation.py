@@ -42,23 +42,27 @@ def verdict(evidence: Evidence) -> Html:
 
 
 def _meaning(evidence: Evidence) -> Html:
-    point, is_changed = words.code(evidence.restore_point), acts.is_changed(evidence)
-    if is_changed is None:
-        return joined("It failed while what is live was being changed: the findings say what is where.")
+    point, failed = words.code(evidence.restore_point), acts.failed(evidence)
+    done = ", ".join(step.title for step in acts.changed(evidence))
+    if failed is not None:
+        was = f"What is live WAS changed ({done}). Then this failed" if done else "This failed"
+        left = "the findings say what is where." if done else "what is live is as it was, unless they say otherwise."
+        return joined(f"{was}: {failed.title}. Read the findings: {left}")
     if evidence.verdict == "passed":
-        said = _DONE[evidence.kind] if is_changed else "Nothing live had to be changed. It was about restore point"
+        said = _DONE[evidence.kind] if done else "Nothing live had to be changed. It was about restore point"
         return joined(said, " ", point, ".")
-    if not is_changed:
-        return joined("It ended before anything live was changed: the live application is as it was.")
-    done = ", ".join(step.title for step in acts.changing(evidence))
-    return joined("What is live WAS changed (", done, "), but not everything that was to follow passed.")
+    if not done:
+        return joined("It ended before anything live was changed: what is live is as it was.")
+    return joined(f"What is live WAS changed ({done}), but not everything that was to follow passed.")
 
 
 def _approval(evidence: Evidence) -> Html:
     names = ", ".join(approval.approver for approval in acts.standing(evidence.approvals))
     if names:
         return tag("span", f"Approved by {names}", class_="chip ok")
-    return tag("span", "Nobody has approved it", class_="chip" if evidence.verdict == "passed" else "chip bad")
+    if evidence.verdict == "passed":
+        return tag("span", "Approval: not asked", class_="chip")
+    return tag("span", "Nobody has approved it", class_="chip bad")
 
 
 def tiles(evidence: Evidence) -> Html:
@@ -108,7 +112,7 @@ def plan(evidence: Evidence) -> Html:
     planned = evidence.plan
     if planned is None:
         return section("Plan", tag("p", "No plan was made: it ended before."))
-    notes = [folded("What was seen beside it", plan_html(planned.notes))] if planned.notes.strip() else []
+    notes = [folded("What was seen beside it", plan_html(planned.notes), is_open=True)] if planned.notes.strip() else []
     return section(
         "Plan",
         plan_html(planned.body),
@@ -117,10 +121,20 @@ def plan(evidence: Evidence) -> Html:
     )
 
 
+def without_plan_twice(evidence: Evidence) -> Evidence:
+    """The step that planned notes the plan for logs; a page that shows the plan has it already."""
+    if evidence.plan is None:
+        return evidence
+    steps = (step.model_copy(update={"notes": ()}) if step.name == acts.PLAN else step for step in evidence.steps)
+    return evidence.model_copy(update={"steps": tuple(steps)})
+
+
 def approvals(evidence: Evidence) -> Html:
     """Who agreed to what, when."""
     if not evidence.approvals:
-        return section("Approval", tag("p", "Nobody has approved it."))
+        is_needless = evidence.verdict == "passed"
+        said = "Nothing was done that people are asked about." if is_needless else "Nobody has approved it."
+        return section("Approval", tag("p", said))
     standing = acts.standing(evidence.approvals)
     rows = (
         (
@@ -141,7 +155,7 @@ def approvals(evidence: Evidence) -> Html:
 
 def way_back(evidence: Evidence) -> Html:
     """How what was done is taken back; nothing where nothing live was changed."""
-    if acts.is_changed(evidence) is False:
+    if not acts.changed(evidence):
         return Html()
     return section("How to go back", tag("p", _way_back(evidence)))
 
@@ -176,7 +190,7 @@ def _way_back(evidence: Evidence) -> Html:
 
 
 def _kept(evidence: Evidence) -> Iterator[str]:
-    for step in acts.changing(evidence):
+    for step in acts.changed(evidence):
         for name in ("kept_as", "media_kept"):
             kept = step.facts.get(name)
             if isinstance(kept, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from holdfast.catalog.drafts import write_draft
+from holdfast.catalog.drafts import read_draft, write_draft
 from holdfast.drill.outcome import Outcome, blames_operation
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, ObjectExists, UsageError
@@ -78,6 +78,13 @@ def run_migration(
     }
     ran = Outcome(failures(rules.command, done, str(rules.timeout)), done.said, facts)
     return Outcome.merged((ran, *afterwards))
+
+
+def has_begun(environment: Environment, operation: RestorePointId) -> bool:
+    """Was the command of that migration started, however it ended? Told until the operation's evidence is recorded."""
+    key = environment.keys.evidence_object(operation, _BEGUN)
+    begun = read_draft(environment.store, key, MigrationBegun, environment.verifier())
+    return begun is not None and begun.operation == str(operation)
 
 
 def _run_once(

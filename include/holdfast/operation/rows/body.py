@@ -44,12 +44,12 @@ def digest(pool: Pool, decision: Decision) -> str:
 def _asked(pool: Pool) -> str:
     request = pool.request
     if request.predicate is not None:
-        return f"rows for which {_code(request.predicate)}"
-    wanted = " and ".join(
-        f"{_code(name)} is {' or '.join(map(_code, values[:SHOWN]))}" + _more(len(values))
+        return f"rows for which {code(request.predicate)}"
+    wanted = [
+        f"{code(name)} is {' or '.join(map(code, values[:SHOWN]))}{_more(len(values))}"
         for name, values in request.wanted.items()
-    )
-    return f"rows whose {wanted}"
+    ]
+    return f"rows whose {' and '.join(wanted)}"
 
 
 def _table(pool: Pool, decision: Decision, table: QualifiedName) -> Iterator[str]:
@@ -58,29 +58,29 @@ def _table(pool: Pool, decision: Decision, table: QualifiedName) -> Iterator[str
     parents = [row.id for row in decision.inserts if row.id.table == table and row.id not in asked]
     overwrites = [change for change in decision.overwrites if change.row.id.table == table]
     yield from (f"### `{table}`", "")
-    yield from _keys(pool, f"insert {_count(inserts)} that live lacks", inserts)
-    yield from _keys(pool, f"insert {_count(parents)} that the rows above refer to", parents)
-    yield from _changes(pool, f"**overwrite** {_count(overwrites)} that live has otherwise", overwrites)
+    yield from _keys(pool, f"insert {count(inserts)} that live lacks", inserts)
+    yield from _keys(pool, f"insert {count(parents)} that the rows above refer to", parents)
+    yield from _changes(pool, f"**overwrite** {count(overwrites)} that live has otherwise", overwrites)
     yield ""
 
 
 def _left(pool: Pool, decision: Decision) -> Iterator[str]:
     yield from ("### What stays as it is", "")
-    yield f"- {_count(decision.same)} that live has just so"
-    yield from _changes(pool, f"{_count(decision.conflicts)} that live has otherwise: left alone", decision.conflicts)
+    yield f"- {count(decision.same)} that live has just so"
+    yield from _changes(pool, f"{count(decision.conflicts)} that live has otherwise: left alone", decision.conflicts)
     if decision.blocked:
-        yield f"- {_count(decision.blocked)} that cannot be inserted:"
+        yield f"- {count(decision.blocked)} that cannot be inserted:"
         for id in list(decision.blocked)[:SHOWN]:
-            yield f"  - {_code(f'{id.table} {shown_key(pool, id)}')}: {decision.blocked[id]}"
+            yield f"  - {code(f'{id.table} {shown_key(pool, id)}')}: {decision.blocked[id]}"
         yield from _and_more(len(decision.blocked))
     if pool.absent:
-        yield f"- not in the restore point: {', '.join(map(_code, pool.absent[:SHOWN]))}" + _more(len(pool.absent))
+        yield f"- not in the restore point: {', '.join(map(code, pool.absent[:SHOWN]))}" + _more(len(pool.absent))
 
 
 def _keys(pool: Pool, what: str, ids: Sequence[RowId]) -> Iterator[str]:
     if ids:
         yield f"- {what}:"
-        yield from (f"  - {_code(shown_key(pool, id))}" for id in ids[:SHOWN])
+        yield from (f"  - {code(shown_key(pool, id))}" for id in ids[:SHOWN])
         yield from _and_more(len(ids))
 
 
@@ -88,7 +88,7 @@ def _changes(pool: Pool, what: str, changes: Sequence[Change]) -> Iterator[str]:
     if changes:
         yield f"- {what}:"
         for change in changes[:SHOWN]:
-            yield f"  - {_code(shown_key(pool, change.row.id))}: differs in {', '.join(map(_code, change.columns))}"
+            yield f"  - {code(shown_key(pool, change.row.id))}: differs in {', '.join(map(code, change.columns))}"
         yield from _and_more(len(changes))
 
 
@@ -101,12 +101,13 @@ def _more(count: int) -> str:
     return f" and {count - SHOWN} more" if count > SHOWN else ""
 
 
-def _count(things: Sized) -> str:
-    count = len(things)
-    return f"{count} row" if count == 1 else f"{count} rows"
+def count(things: Sized) -> str:
+    """``1 row``, ``2 rows``."""
+    number = len(things)
+    return f"{number} row" if number == 1 else f"{number} rows"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Text from elsewhere, which can neither end its quotes nor its line."""
     visible = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
     fence = "`" * (1 + max((len(run) for run in _runs(visible)), default=0))

@@ -104,9 +104,8 @@ def _blocked(pool: Pool, seen: Seen, wanted: set[RowId]) -> dict[RowId, str]:
     for (id, columns), holder in sorted(seen.holders.items()):
         before = seen.rows.get(id)
         if id in wanted and holder.key != (before.id.key if before else None):
-            blocked.setdefault(
-                id, f"its {', '.join(columns)} is that of another row in live: {shown_key(pool, holder)}"
-            )
+            whose = f"another row in live: {shown_key(pool, holder)}"
+            blocked.setdefault(id, f"its {', '.join(columns)} is that of {whose}")
     links = pool.links_of()
     while True:
         more = {

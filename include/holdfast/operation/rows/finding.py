@@ -154,10 +154,7 @@ def _notes(live: Relation, restored: Relation) -> list[str]:
     added = [each.name for each in live.columns if restored.column(each.name) is None and not each.is_generated]
     return [
         *(f"{live.name}: live has no column {name} any more: its values are not recovered" for name in gone),
-        *(
-            f"{live.name}: column {name} is newer than the restore point: inserted rows get its default"
-            for name in added
-        ),
+        *(f"{live.name}: column {name} is newer, inserted rows get its default" for name in added),
     ]
 
 

@@ -17,7 +17,7 @@ from holdfast.postgres.session import Session, connect, translated, without_logi
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The live database at hand: ``path`` is its role's own search path, ``identity`` says for people which one it is."""
+    """The live database at hand: ``path`` is its role's own search path, ``identity`` says which one it is."""
 
     target: Target
     session: Session

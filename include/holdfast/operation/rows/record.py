@@ -1,4 +1,4 @@
-"""The record of rows that an operation writes: stored, encrypted and signed, before they are there for others to see."""
+"""The record of rows that an operation writes: stored, encrypted and signed, before anybody else can see them."""
 
 from __future__ import annotations
 

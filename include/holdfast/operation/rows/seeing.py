@@ -13,8 +13,10 @@ from holdfast.postgres.session import Session
 
 @dataclass(slots=True)
 class Seen:
-    """``rows``: live's own, by the restore point's ids. ``referable``: what foreign keys would find, as (table, columns,
-    values). ``holders``: whose a unique value is in live, by (id, columns)."""
+    """``rows``: live's own, by the restore point's ids. ``referable``: what foreign keys would find.
+
+    That is (table, columns, values). ``holders``: whose a unique value is in live, by (id, columns).
+    """
 
     rows: dict[RowId, Row] = field(default_factory=dict)
     referable: set[tuple[QualifiedName, tuple[str, ...], tuple[str, ...]]] = field(default_factory=set)

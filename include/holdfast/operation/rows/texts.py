@@ -56,14 +56,7 @@ def rows_with(
     """
     if not sought:
         return {}
-    tests = []
-    for index, name in enumerate(columns):
-        column = _column(relation, name)
-        tests.append(
-            sql.SQL("t.{} OPERATOR({}.=) CAST(s.{} AS {})").format(
-                column.identifier, sql.Identifier(column.operators), _numbered(index), sql.SQL(column.cast)
-            )
-        )
+    tests = [equals(_column(relation, name), index) for index, name in enumerate(columns)]
     query = sql.SQL("SELECT s.n, {} FROM {} AS t JOIN {} ON {}").format(
         as_texts(relation.columns), relation.rows_of, sought_as("s", len(columns)), sql.SQL(" AND ").join(tests)
     )
@@ -73,11 +66,18 @@ def rows_with(
     return found
 
 
+def equals(column: Column, index: int) -> sql.Composed:
+    """The column of ``t`` has the value at that index of ``s``, as ``sought_as`` gives it."""
+    return sql.SQL("t.{} OPERATOR({}.=) CAST(s.{} AS {})").format(
+        column.identifier, sql.Identifier(column.operators), _numbered(index), sql.SQL(column.cast)
+    )
+
+
 def sought_as(alias: str, width: int) -> sql.Composed:
-    """``unnest(…)`` of one array of text per column, with the position as ``n``; bound by the caller."""
-    arrays = sql.SQL(", ").join([sql.SQL("%s::text[]")] * width)
+    """One array of text per column as a table, with the position as ``n``; bound by the caller."""
+    arrays = sql.SQL(", ").join([sql.SQL("pg_catalog.unnest(%s::text[])")] * width)
     names = sql.SQL(", ").join([_numbered(index) for index in range(width)])
-    return sql.SQL("pg_catalog.unnest({}) WITH ORDINALITY AS {} ({}, n)").format(arrays, sql.Identifier(alias), names)
+    return sql.SQL("ROWS FROM ({}) WITH ORDINALITY AS {} ({}, n)").format(arrays, sql.Identifier(alias), names)
 
 
 def transposed(rows: Sequence[Sequence[str | None]]) -> list[list[str | None]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from psycopg import sql
 
-from holdfast.operation.rows.request import RowsRequest
 from holdfast.postgres.relations import QualifiedName, Relation
 from holdfast.postgres.session import Session
 
@@ -48,14 +48,16 @@ class Triggers:
             yield f"- rules of `{self.table}` apply: {', '.join(f'`{name}`' for name in self.rules)}"
 
 
-def triggers_of(session: Session, relations: Iterable[Relation], request: RowsRequest) -> tuple[Triggers, ...]:
+def triggers_of(
+    session: Session, relations: Iterable[Relation], wish: Literal["quiet", "fire"]
+) -> tuple[Triggers, ...]:
     """What would fire on the tables: only who owns a table can keep its triggers quiet."""
     found = []
     for relation in relations:
         names = tuple(dict.fromkeys(row[2] for row in session.execute(_LIST, (relation.oid, relation.oid)).fetchall()))
         may = session.execute(_MAY, (relation.oid,)).fetchone()
         rules = tuple(name for (name,) in session.execute(_RULES, (relation.oid,)).fetchall())
-        found.append(Triggers(relation.name, names, rules, request.triggers == "quiet" and bool(may and may[0])))
+        found.append(Triggers(relation.name, names, rules, wish == "quiet" and bool(may and may[0])))
     return tuple(found)
 
 
@@ -63,8 +65,8 @@ def triggers_of(session: Session, relations: Iterable[Relation], request: RowsRe
 def quiet(session: Session, relations: Collection[Relation], triggers: Iterable[Triggers]) -> Iterator[None]:
     """Keep the triggers quiet for the block, as part of the transaction; afterwards each is as it was.
 
-    The lock that this takes, SHARE ROW EXCLUSIVE, is the one that is held anyhow. All constraints are checked at the end
-    of the block: a table with checks that still wait cannot be altered.
+    The lock that this takes, SHARE ROW EXCLUSIVE, is the one that is held anyhow. All constraints are checked at the
+    end of the block: a table with checks that still wait cannot be altered.
     """
     silent = {each.table for each in triggers if each.are_quiet}
     changed: list[tuple[str, str, str, str]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from holdfast.operation.rows.body import SHOWN, code, count
 from holdfast.operation.rows.livesession import Live
@@ -21,18 +21,18 @@ def undo_body(undone: RestorePointId, live: Live, undoing: Undoing, triggers: Se
     lines = ["## Take recovered rows back", "", f"Those that `{undone}` wrote into live, {live.identity}.", ""]
     if not undoing.entries:
         lines += ["**Nothing to do**: no row stands as it was written.", ""]
-    deleted = {row.id: None for row in undoing.deletes}
+    deleted = dict.fromkeys(row.id for row in undoing.deletes)
     restored = {entry.id: f"gets back {', '.join(map(code, entry.columns))}" for entry in undoing.entries if entry.row}
     lines += _told(live, "delete {}", deleted)
     lines += _told(live, "give {} the values from before", restored)
-    lines += _told(live, "{} that cannot be taken back, and stay", dict(undoing.conflicts))
+    lines += _told(live, "{} that cannot be taken back, and stay", undoing.conflicts)
     lines += _told(live, "{} that are gone already", dict.fromkeys(undoing.gone))
     lines += [line for each in triggers for line in each.lines()]
     lines += ["", f"SHA-256 of all contents that would be written or deleted: `{hashed.hexdigest()}`", ""]
     return "\n".join(lines)
 
 
-def _told(live: Live, what: str, rows: dict[RowId, str | None]) -> Iterator[str]:
+def _told(live: Live, what: str, rows: Mapping[RowId, str | None]) -> Iterator[str]:
     if not rows:
         return
     yield f"- {what.format(count(rows))}:"

@@ -17,7 +17,7 @@ type Relations = Mapping[QualifiedName, Relation]
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What is to be done to live's rows; ``conflicts`` are left alone, with the reason; ``gone`` are deleted already."""
+    """What becomes of live's rows; ``conflicts`` are left alone, with the reason, ``gone`` are deleted already."""
 
     deletes: tuple[Row, ...]
     entries: tuple[Entry, ...]
@@ -26,7 +26,7 @@ class Undoing:
 
 
 def decide_undo(session: Session, relations: Relations, entries: Sequence[Entry]) -> Undoing:
-    """Compare what was written with live. Rows that were inserted are deleted, those overwritten get their old values."""
+    """Compare what was written with live: inserted rows are deleted, overwritten ones get their old values."""
     conflicts: dict[RowId, str] = {}
     gone: list[RowId] = []
     deletes: dict[RowId, Row] = {}
@@ -69,8 +69,7 @@ def _standing(session: Session, relations: Relations, entries: Sequence[Entry]) 
 
 def _still_needed(session: Session, relations: Relations, deletes: Mapping[RowId, Row]) -> Iterator[tuple[RowId, str]]:
     """Rows that others refer to which stay: to delete them would fail, or delete those others along."""
-    keys = {tuple(row.values[name] for name in relations[id.table].primary_key): id for id, row in deletes.items()}
-    own = {(id.table, key) for key, id in keys.items()}
+    own = {(id.table, row.texts(relations[id.table].primary_key)) for id, row in deletes.items()}
     for table in sorted({id.table for id in deletes}):
         rows = [deletes[id] for id in sorted(deletes) if id.table == table]
         for relation, key in referring(relations.values(), table):

@@ -1,4 +1,4 @@
-"""Writes rows into live inside the caller's transaction, and reads them again to see that they are what they should be."""
+"""Writes rows into live inside the caller's transaction, and reads them again: they must be what they should be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdfast.errors import DatabaseUnavailable, RestoreError
 from holdfast.operation.rows.deciding import Change
 from holdfast.operation.rows.ordering import Order, nullable
 from holdfast.operation.rows.pool import Pool
-from holdfast.operation.rows.texts import Row, rows_with, settle, sought_as, transposed
+from holdfast.operation.rows.texts import Row, equals, rows_with, settle, sought_as, transposed
 from holdfast.postgres.relations import Column, ForeignKey, QualifiedName, Relation
 from holdfast.postgres.session import Session
 
@@ -41,13 +41,13 @@ def write_inserts(session: Session, pool: Pool, order: Order, path: str) -> None
     for table, key in order.postponed:
         waiting.setdefault(table, []).append(key)
     for wave in order.waves:
-        for table, rows in _by_table(wave).items():
-            omitted = {name for key in waiting.get(table, ()) for name in nullable(pool, table, key)}
+        for table, rows in by_table(wave).items():
+            omitted = {name for key in waiting.get(table, ()) for name in nullable(pool.relations, table, key)}
             _insert(session, pool, table, rows, omitted)
     for table, keys in waiting.items():
         rows = [row for wave in order.waves for row in wave if row.id.table == table]
-        names = tuple(sorted({name for key in keys for name in nullable(pool, table, key)}))
-        _update(session, pool.relations[table], rows, names)
+        names = tuple(sorted({name for key in keys for name in nullable(pool.relations, table, key)}))
+        update_columns(session, pool.relations[table], rows, names)
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
@@ -60,7 +60,7 @@ def write_updates(
     for change in changes:
         alike.setdefault((change.row.id.table, change.columns), []).append(change.row)
     for (table, columns), rows in sorted(alike.items()):
-        _update(session, relations[table], rows, columns)
+        update_columns(session, relations[table], rows, columns)
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
@@ -71,7 +71,7 @@ def verify(session: Session, pool: Pool, rows: Sequence[Row], *, is_quiet: bool)
     """
     settle(session, is_local=True)
     notes = []
-    for table, of in _by_table(rows).items():
+    for table, of in by_table(rows).items():
         relation, columns = pool.relations[table], pool.shared[table]
         found = rows_with(session, relation, relation.primary_key, [row.id.key for row in of])
         if len(found) != len(of):
@@ -92,9 +92,9 @@ def verify(session: Session, pool: Pool, rows: Sequence[Row], *, is_quiet: bool)
 
 def raise_sequences(session: Session, pool: Pool, rows: Sequence[Row]) -> None:
     """Raise sequences that columns own to what was inserted; a sequence is never set back."""
-    for table, of in _by_table(rows).items():
+    for table, of in by_table(rows).items():
         for column, sequence in sorted(pool.relations[table].owned_sequences.items()):
-            values = [int(value) for row in of if (value := row.values.get(column)) is not None]
+            values = [int(value) for row in of if (value := row.values.get(column) or "").isdecimal()]
             if values:
                 session.execute(
                     sql.SQL(
@@ -123,20 +123,13 @@ def _insert(session: Session, pool: Pool, table: QualifiedName, rows: Sequence[R
     )
 
 
-def _update(session: Session, relation: Relation, rows: Sequence[Row], columns: Sequence[str]) -> None:
+def update_columns(session: Session, relation: Relation, rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Give some columns of rows, found by their primary keys, other values."""
     if not rows or not columns:
         return
     named = [_column(relation, name) for name in (*columns, *relation.primary_key)]
     changes, keys = named[: len(columns)], named[len(columns) :]
-    tests = [
-        sql.SQL("t.{} OPERATOR({}.=) CAST(s.{} AS {})").format(
-            each.identifier,
-            sql.Identifier(each.operators),
-            sql.Identifier(f"c{len(columns) + index}"),
-            sql.SQL(each.cast),
-        )
-        for index, each in enumerate(keys)
-    ]
+    tests = [equals(each, len(columns) + index) for index, each in enumerate(keys)]
     sets = [
         sql.SQL("{} = CAST(s.{} AS {})").format(each.identifier, sql.Identifier(f"c{index}"), sql.SQL(each.cast))
         for index, each in enumerate(changes)
@@ -158,7 +151,8 @@ def _cast(columns: Sequence[Column]) -> sql.Composed:
     )
 
 
-def _by_table(rows: Iterable[Row]) -> dict[QualifiedName, list[Row]]:
+def by_table(rows: Iterable[Row]) -> dict[QualifiedName, list[Row]]:
+    """The rows of each table, the tables in the order of their names."""
     found: dict[QualifiedName, list[Row]] = {}
     for row in rows:
         found.setdefault(row.id.table, []).append(row)

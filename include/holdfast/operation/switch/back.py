@@ -22,6 +22,7 @@ from holdfast.postgres.replaced import Replaced, list_replaced
 from holdfast.postgres.switching import exclusive, find_state, switch
 from holdfast.progress import Progress
 from holdfast.restore.media_replaced import ReplacedMedia, list_replaced_media
+from holdfast.restore.media_switch import media_switch_back_state
 from holdfast.restore.media_switch import switch_media_back as exchange_media_back
 from holdfast.values import figures
 from holdfast.values.ids import RestorePointId
@@ -124,8 +125,10 @@ def switch_media_back(environment: Environment, opened: OperationOpen, progress:
     """Put the kept media in the live directory's place again; a rerun goes on."""
     operation = RestorePointId.parse(opened.id)
     planned = read_plan(environment, operation)
-    demand_go(environment, operation, planned)
-    done = exchange_media_back(environment, str(planned.facts["media_kept"]))
+    kept = str(planned.facts["media_kept"])
+    if media_switch_back_state(environment, kept) == "not begun":
+        demand_go(environment, operation, planned)
+    done = exchange_media_back(environment, kept)
     return Outcome(facts={"media": str(done.target), "media_kept": str(done.kept) if done.kept else None})
 
 

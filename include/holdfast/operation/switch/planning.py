@@ -47,7 +47,12 @@ def plan_switch(
     if server is not None:
         facts |= server.facts
     if media is not None:
-        facts |= {"media": media.target, "media_kept_as": media.kept_as, "media_snapshot": media.snapshot}
+        facts |= {
+            "media": media.target,
+            "media_inode": media.inode,
+            "media_kept_as": media.kept_as,
+            "media_snapshot": media.snapshot,
+        }
     return Plan(
         kind=kind,
         app=environment.app,
@@ -95,8 +100,9 @@ def _body(
     if server is not None:
         yield from _database(environment, server)
     if media is not None:
+        inode = f", inode {media.inode}," if media.inode is not None else ""
         yield (
-            f"- Media: {code(media.target)} is replaced by the {figures.count(media.files)} files of snapshot "
+            f"- Media: {code(media.target)}{inode} is replaced by the {figures.count(media.files)} files of snapshot "
             f"{code(media.snapshot or 'none')}; what is there is kept as {code(media.kept_as)}."
         )
     keep = environment.policy.restore.keep_replaced

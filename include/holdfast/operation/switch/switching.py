@@ -150,7 +150,7 @@ def _demand_same_media(environment: Environment, opened: OperationOpen, planned:
     """The database may have been switched by now, so that the plan as a whole would come out otherwise."""
     fresh = plan_switch(environment, opened.point, what="media", is_restored=True)
     fresh.demand_possible()
-    for name in ("media", "media_kept_as", "media_snapshot"):
+    for name in ("media", "media_inode", "media_kept_as", "media_snapshot"):
         if fresh.facts.get(name) != planned.facts.get(name):
             raise ApprovalError(
                 f"operation {opened.id}: {name} was planned as {planned.facts.get(name)}, now it is "

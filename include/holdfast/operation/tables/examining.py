@@ -9,6 +9,7 @@ from holdfast.operation.tables.comparing import Difference, compare
 from holdfast.operation.tables.links import (
     Link,
     links_of,
+    may_be_empty,
     may_silence,
     only_by_triggers,
     parents_first,
@@ -116,8 +117,7 @@ def _faults(differences: Sequence[Difference], writing: Writing, mode: Mode) -> 
                 if column.not_null and not column.has_default and not column.identity:
                     yield f"{pair.title}: new column {name} is NOT NULL and has no default: rows cannot be added"
     for link in writing.broken:
-        needed = [column.name for column in link.child_columns if column.not_null]
-        if needed or (link.child_pair and set(link.key.columns) & set(link.child_pair.key)):
+        if not may_be_empty(link):
             yield (
                 f"{link.child.name}: foreign key {link.key.name} closes a circle, is not deferrable and cannot be NULL "
                 "for a moment: use a role that may set session_replication_role"

@@ -109,11 +109,19 @@ def parents_first(pairs: Sequence[Pair], links: Sequence[Link]) -> tuple[tuple[P
         held = {child for child, parent, _ in inner if child in waiting and parent in waiting}
         free = [number for number in waiting if number not in held]
         if not free:
-            # Of the tables in circles any may be first: its keys are filled in when the others are there.
-            free = [min(waiting)]
-            broken += [link for child, parent, link in inner if child == free[0] and parent in waiting]
+            # Of the tables in circles one can be first whose keys may be empty until the others are there.
+            due = {number: [link for child, parent, link in inner if child == number and parent in waiting]
+                   for number in waiting}  # fmt: skip
+            free = [min(waiting, key=lambda number: (not all(map(may_be_empty, due[number])), number))]
+            broken += due[free[0]]
         ordered += [waiting.pop(number) for number in free]
     return tuple(ordered), tuple(broken)
+
+
+def may_be_empty(link: Link) -> bool:
+    """Can the child's columns be NULL for a moment?"""
+    key = link.child_pair.key if link.child_pair else ()
+    return bool(key) and not any(column.not_null or column.name in key for column in link.child_columns)
 
 
 def _ordering(links: Sequence[Link]) -> Iterator[tuple[int, int, Link]]:

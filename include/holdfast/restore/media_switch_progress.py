@@ -54,6 +54,19 @@ def free_name(folder: int, place: MediaPlace, word: str, point: RestorePointId) 
         number += 1
 
 
+def begun_back(place: MediaPlace, folder: int, kept_as: str) -> SwitchRecord | None:
+    """The switch that has made ``kept_as`` live, or is about to; None where that is still to be begun."""
+    live, here = folder_at(folder, place.name), folder_at(folder, kept_as)
+    for record in switches(folder, place.name):
+        if record.came_from != kept_as:
+            continue
+        if record.done_at is None and state_of(place, folder, record) != "not begun":
+            return record
+        if here is None and live is not None and record.done_at is not None and record.new == live.st_ino:
+            return record
+    return None
+
+
 def demand_kept(place: MediaPlace, folder: int, kept_as: str, here: os.stat_result | None) -> None:
     """Raise RestoreError unless ``here`` is the directory that a finished switch keeps under that name."""
     record, title = read_switch(folder, kept_as), f"kept media {place.path.parent / kept_as}"

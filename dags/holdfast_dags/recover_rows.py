@@ -1,0 +1,23 @@
+"""Recovers single rows into the live database, with those they refer to: find, ask, insert (recover_rows.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from airflow.sdk import DAG
+
+from holdfast_airflow import rows_form
+from holdfast_airflow.operators import OpenRowsOperator
+from holdfast_dags import runbook
+from holdfast_dags.applied_steps import applied_steps
+from holdfast_dags.operation_steps import operation_dag
+from holdfast_dags.protected import Protected
+
+TIER: Final = "recover_rows"
+
+
+def build(protected: Protected) -> DAG:
+    """The DAG of one environment: by hand only, with a form."""
+    with operation_dag(protected, TIER, rows_form.params(protected.choices)) as dag:
+        applied_steps(protected, OpenRowsOperator(task_id="open", **protected.operator_arguments))
+    return runbook.attached(dag, TIER, protected, is_operation=True)

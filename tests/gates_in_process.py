@@ -1,0 +1,78 @@
+"""Runs a DAG with gates in the test's own process: somebody answers through Airflow's API while the run waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import DAG
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from dag_runs import DUE, run_once
+
+Seen = dict[str, str]
+
+
+def run_answered(
+    dag: DAG,
+    due: datetime = DUE,
+    *,
+    by: str = "emil",
+    option: str = "Approve",
+    before: Callable[[], object] = lambda: None,
+    **form: object,
+) -> tuple[DagRun, Seen]:
+    """One run of all tasks, whose gates ``by`` answers; with it what each gate has shown. ``before`` precedes answers."""
+    seen: Seen = {}
+    is_over = Event()
+    answers = Thread(target=_answer, args=(dag.dag_id, by, option, before, seen, is_over), daemon=True)
+    answers.start()
+    try:
+        return run_once(dag, due, **form), seen
+    finally:
+        is_over.set()
+        answers.join(30)
+
+
+def _answer(
+    dag_id: str, by: str, option: str, before: Callable[[], object], seen: Seen, is_over: Event
+) -> None:
+    app = create_app()
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=by, role="admin"))
+
+    async def send(method: str, place: str, body: Any = None) -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=headers) as client:
+            return await client.request(method, place, json=body)
+
+    while not is_over.is_set():
+        time.sleep(0.2)
+        for run_id, task_id in _waiting(dag_id):
+            task = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}/-1/hitlDetails"
+            seen[task_id] = asyncio.run(send("GET", task)).json()["body"]
+            before()
+            reason = {"reason": "not like this"} if option == "Reject" else {}
+            answer = {"chosen_options": [option], "params_input": reason}
+            assert asyncio.run(send("PATCH", task, answer)).status_code == 200
+
+
+def _waiting(dag_id: str) -> list[tuple[str, str]]:
+    with create_session() as session:
+        found = session.execute(
+            select(TaskInstance.run_id, TaskInstance.task_id).where(
+                TaskInstance.dag_id == dag_id, TaskInstance.state == "awaiting_input"
+            )
+        )
+        return [(row.run_id, row.task_id) for row in found]

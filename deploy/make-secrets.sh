@@ -58,11 +58,16 @@ demo_stores() {
 }
 demo_connections() {
     login=$(url holdfast_backup: demo_backup_password @demo-postgres:5432)
+    owner() { url "$1_app:" demo_owner_password "@demo-postgres:5432/$1"; }
     cat <<END
 coursepedia_production_db: postgresql://$login/coursepedia_production
 campustrack_production_db: postgresql://$login/college_attendance
 campustrack_staging_db: postgresql://$login/college_attendance_staging
 campustrack_development_db: postgresql://$login/college_attendance_development
+coursepedia_production_owner: postgresql://$(owner coursepedia_production)
+campustrack_production_owner: postgresql://$(owner college_attendance)
+campustrack_staging_owner: postgresql://$(owner college_attendance_staging)
+campustrack_development_owner: postgresql://$(owner college_attendance_development)
 END
     demo_stores
 }

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG
 from airflow.utils.session import create_session
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from dag_runs import DUE, run_once
@@ -33,7 +35,7 @@ def run_answered(
     before: Callable[[], object] = lambda: None,
     **form: object,
 ) -> tuple[DagRun, Seen]:
-    """One run of all tasks, whose gates ``by`` answers; with it what each gate has shown. ``before`` precedes answers."""
+    """One run, whose gates ``by`` answers, and what each gate has shown; ``before`` is called ahead of each answer."""
     seen: Seen = {}
     is_over = Event()
     answers = Thread(target=_answer, args=(dag.dag_id, by, option, before, seen, is_over), daemon=True)
@@ -45,10 +47,8 @@ def run_answered(
         answers.join(30)
 
 
-def _answer(
-    dag_id: str, by: str, option: str, before: Callable[[], object], seen: Seen, is_over: Event
-) -> None:
-    app = create_app()
+def _answer(dag_id: str, by: str, option: str, before: Callable[[], object], seen: Seen, is_over: Event) -> None:
+    app = _app()
     token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=by, role="admin"))
 
     async def send(method: str, place: str, body: Any = None) -> httpx.Response:
@@ -66,6 +66,12 @@ def _answer(
             reason = {"reason": "not like this"} if option == "Reject" else {}
             answer = {"chosen_options": [option], "params_input": reason}
             assert asyncio.run(send("PATCH", task, answer)).status_code == 200
+
+
+@cache
+def _app() -> FastAPI:
+    """It takes seconds to make."""
+    return create_app()
 
 
 def _waiting(dag_id: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fix_environment import POLICY, Site
 from fix_postgres import execute, rows
-
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.drill.outcome import Outcome
 from holdfast.environment import Environment
@@ -53,16 +52,19 @@ ALTER TABLE event ENABLE ALWAYS TRIGGER tell_always;
 """
 DATA = r"""
 INSERT INTO "User" (email, "Role", tags, code, price, seen, picture, extra, boss)
-  SELECT 'User' || n || '@example.org', CASE WHEN n < 5 THEN 'teacher' ELSE 'student' END::role, ARRAY['x', 'y,"z', NULL],
-         'c' || n, n / 3.0, timestamptz '2026-05-01 10:00:00.123456+02', '\x00ff41', '{"a": [1, null]}', NULLIF(n - 1, 0)
+  SELECT 'User' || n || '@example.org', CASE WHEN n < 5 THEN 'teacher' ELSE 'student' END::role,
+         ARRAY['x', 'y,"z', NULL],         'c' || n, n / 3.0, timestamptz '2026-05-01 10:00:00.123456+02',
+         '\x00ff41', '{"a": [1, null]}', NULLIF(n - 1, 0)
     FROM generate_series(1, 40) AS n;
 INSERT INTO course SELECT 'course ' || n, 'Title; DROP TABLE "User" --' || n, n FROM generate_series(1, 4) AS n;
-INSERT INTO "a.b ""c" SELECT n, 'course ' || 1 + n % 4, E'line\nbreak\t\\ ' || n, n / 7.0 FROM generate_series(5, 40) AS n;
+INSERT INTO "a.b ""c" SELECT n, 'course ' || 1 + n % 4, E'line\nbreak\t\\ ' || n, n / 7.0
+  FROM generate_series(5, 40) AS n;
 INSERT INTO event (day, who, what) SELECT date '2026-01-15' + n * 20, n, 'what ' || n FROM generate_series(1, 17) AS n;
 INSERT INTO right_side VALUES (1, NULL), (2, NULL); INSERT INTO left_side VALUES (1, 2, 'n'), (2, 1, 'n');
 UPDATE right_side SET "left" = id;
 BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO hen VALUES (1, 1); INSERT INTO egg VALUES (1, 1); COMMIT;
-INSERT INTO hard_a VALUES (1, 1); INSERT INTO hard_b VALUES (1, 1); ALTER TABLE hard_a ADD FOREIGN KEY (b) REFERENCES hard_b;
+INSERT INTO hard_a VALUES (1, 1); INSERT INTO hard_b VALUES (1, 1);
+ALTER TABLE hard_a ADD FOREIGN KEY (b) REFERENCES hard_b;
 INSERT INTO keyless VALUES ('x'); INSERT INTO changing VALUES (1, 'g', 1.2345), (2, 'g', 2.5);
 INSERT INTO many SELECT n, 'note ' || n FROM generate_series(1, 20000) AS n;
 TRUNCATE audit;

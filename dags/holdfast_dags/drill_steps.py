@@ -48,8 +48,9 @@ _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
 def drill_steps(protected: Protected, kind: Kind, pick: BaseOperator | None = None) -> BaseOperator:
     """All from ``pick`` to ``evidence``, which is returned; the recovery environment is removed right after it.
 
-    ``pick`` is another task that opens the drill, for who tries a restore point in a group of a larger DAG. Evidence is recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs
-    after a failure too, and its own success hides none.
+    ``pick`` is another task that opens the drill, for who tries a restore point in a group of a larger DAG. Evidence is
+    recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs after a failure
+    too, and its own success hides none.
     """
     if pick is None:
         pick = OpenDrillOperator(

@@ -100,7 +100,7 @@ def rehearsal(protected: Protected, open: BaseOperator) -> list[TaskGroup]:
 
 
 def snapshot(protected: Protected, open: BaseOperator | None = None) -> TaskGroup:
-    """The fresh restore point of what is live, as a group; ``open`` opens the operation that it stands behind, if any."""
+    """The fresh restore point of what is live, as a group, behind the operation that ``open`` opens, if any."""
     label = {"operation": returned_by(open)} if open is not None else {}
     with TaskGroup("snapshot", tooltip="A fresh restore point of what is live") as group:
         guard = store_guard(protected)

@@ -10,13 +10,22 @@ from psycopg import sql
 from holdfast.recovery.cluster import Cluster
 
 
-def ensure_role(server: Cluster, name: str, password: str, *, member_of: LiteralString | None = None) -> None:
-    """A role that may log in and nothing more, or what ``member_of`` may."""
+def ensure_role(
+    server: Cluster,
+    name: str,
+    password: str,
+    *,
+    member_of: LiteralString | None = None,
+    makes_databases: bool = False,
+) -> None:
+    """A role that may log in and nothing more, or what ``member_of`` may, and make databases of its own."""
     with _connect(server) as session:
         role = sql.Identifier(name)
         if session.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
             session.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
         session.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
+        if makes_databases:
+            session.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(role))
         if member_of is not None:
             session.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member_of), role))
 

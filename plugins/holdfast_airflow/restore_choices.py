@@ -135,7 +135,7 @@ def _connections(policy: Policy, names: list[str]) -> dict[str, str]:
 
 
 def _read(policy_file: Path) -> _Found | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         kept = json.loads(_place(policy_file).read_text(encoding="utf-8"))
         offered = {name: Choices(tuple(each["ids"]), each["table"]) for name, each in kept["environments"].items()}
         return _Found(float(kept["tried_at"]), float(kept["found_at"]), offered)

@@ -15,8 +15,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 
 from holdfast.errors import PolicyError
-from holdfast_dags import protect
+from holdfast_dags import UNDECLARED, protect
 
+BESIDES = [tier for tier in UNDECLARED if tier != "guarded_migration"]  # for which a policy names a command
 STEPS = ["store_guard", "open", "dump", "verify_list", "manifest", "expire"]
 ALL_STEPS = ["store_guard", "open", "inventory", "dump", "media", "verify_list", "manifest", "expire"]
 Write = Callable[..., Path]
@@ -29,12 +30,12 @@ def nightly(write_app: Write, environment: Section) -> DAG:
     return protect(str(write_app("demo", production=section)))["demo-production.nightly"]
 
 
-def test_each_environment_gets_one_dag_per_tier_and_one_to_expire(write_app: Write, environment: Section) -> None:
+def test_each_environment_gets_one_dag_per_tier_and_what_all_have(write_app: Write, environment: Section) -> None:
     """A DAG is named after app, environment and tier, and tagged with each."""
     module = write_app("demo", production=environment(), staging=environment())
     dags = protect(str(module))
     assert sorted(dags) == [
-        f"demo-{name}.{tier}" for name in ("production", "staging") for tier in ("expire", "nightly")
+        f"demo-{name}.{tier}" for name in ("production", "staging") for tier in sorted(("nightly", *BESIDES))
     ]
     assert dags["demo-staging.nightly"].tags == {"demo", "staging", "nightly"}
 
@@ -43,7 +44,7 @@ def test_tier_that_is_not_run_yet_makes_no_dag(write_app: Write, environment: Se
     """A policy may declare more tiers than there are modules for."""
     tiers = {"nightly": {"keep": "7d"}, "wal": {"schedule": "continuous", "keep": "7d"}}
     dags = protect(str(write_app("demo", production=environment(tiers=tiers))))
-    assert list(dags) == ["demo-production.nightly", "demo-production.expire"]
+    assert list(dags) == [f"demo-production.{tier}" for tier in ("nightly", *BESIDES)]
 
 
 def test_steps_run_one_after_the_other(nightly: DAG) -> None:
@@ -130,7 +131,7 @@ def test_runbook_says_what_the_policy_declares(nightly: DAG) -> None:
 
 @pytest.fixture
 def full(write_app: Write, environment: Section) -> dict[str, DAG]:
-    """The DAGs of an environment with media, an inventory and every tier that is run."""
+    """The DAGs of an environment with media, an inventory and every tier that backs up, and the one to expire."""
     section = environment(
         media={"source": "file:///srv/shop/storage"},
         inventory={"file": "demo.inventory.yaml"},
@@ -142,7 +143,8 @@ def full(write_app: Write, environment: Section) -> dict[str, DAG]:
             "media_check": {"schedule": "0 5 * * 6", "fraction": 0.25},
         },
     )
-    return {id.partition(".")[2]: dag for id, dag in protect(str(write_app("demo", production=section))).items()}
+    made = {id.partition(".")[2]: dag for id, dag in protect(str(write_app("demo", production=section))).items()}
+    return {tier: dag for tier, dag in made.items() if tier == "expire" or tier not in UNDECLARED}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_broken_policy_hides_only_its_own_app(
     module = write_app("broken", production=environment(tiers=tiers))
     write_app("healthy", production=environment())
     found = DagBag(str(module.parent))
-    assert sorted(found.dags) == ["healthy-production.expire", "healthy-production.nightly"]
+    assert sorted(found.dags) == [f"healthy-production.{tier}" for tier in sorted(("nightly", *BESIDES))]
     assert list(found.import_errors) == [str(module)]
     last_line = found.import_errors[str(module)].strip().splitlines()[-1]
     assert "broken.yaml" in last_line

@@ -98,6 +98,14 @@ def test_rehearsal_of_a_restore_has_a_link_of_its_own() -> None:
     assert 'href="manual__1/evidence/restore_check"' in page
 
 
+def test_way_back_after_a_migration_has_a_link_of_its_own() -> None:
+    """The migration failed, and that stays said; the snapshot was restored."""
+    back = Step("evidence_return", "OperationEvidenceOperator", "success", 1, 4.0, Loose(PASSED))
+    page = shown(PLAN, step("MigrateOperator", "failed"), RED, back, dag_id="shop-production.guarded_migration")
+    assert "It failed." in page
+    assert 'href="manual__1/evidence/restore"' in page
+
+
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [

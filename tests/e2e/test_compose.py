@@ -182,6 +182,7 @@ def test_several_hosts_share_closed_networks_of_their_own(compose: Compose) -> N
 def test_demo_connections_are_those_of_the_example_policies(compose: Compose) -> None:
     """Workers find every connection that the demo's databases and stores go by; recovery workers only the stores'."""
     databases = {demo.conn_id: demo.name for demo in DEMO_DATABASES}
+    databases |= {demo.owner_conn_id: demo.name for demo in DEMO_DATABASES}
     connections = yaml.safe_load(compose.secret("connections.yaml").read_text())
     assert set(connections) == {*databases, *STORE_CONN_IDS}
     for conn_id, name in databases.items():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,10 +17,12 @@ import psycopg
 import pytest
 
 from fix_environment import PROJECT
-from fix_postgres import rows
+from fix_postgres import FAST, execute, rows
 from holdfast.errors import RestoreError
-from holdfast.postgres.databases import DatabaseIdentity, identify
+from holdfast.postgres.databases import DatabaseIdentity, identify, look_at_live
+from holdfast.postgres.replaced import drop_replaced, list_replaced
 from holdfast.postgres.switching import find_state, switch
+from holdfast.postgres.wheel import wheel_folder
 from holdfast.recovery.cluster import Cluster
 from live_pair import NOW, Pair, make_pair, marker
 
@@ -47,6 +49,13 @@ switch(server, live=live, beside=other, keep_as=keep_as, end_sessions_s=10, mark
 def pair(request: pytest.FixtureRequest, pg18: Cluster, pg15: Cluster) -> Iterator[Pair]:
     """A live database and one beside it, on each server in turn."""
     with make_pair({"18": pg18, "15": pg15}[request.param]) as made:
+        yield made
+
+
+@pytest.fixture
+def pair18(pg18: Cluster) -> Iterator[Pair]:
+    """The same, where one server tells enough."""
+    with make_pair(pg18) as made:
         yield made
 
 
@@ -100,6 +109,7 @@ def test_killed_switch_leaves_old_or_new_under_the_name(pair: Pair) -> None:
             if state == "done":
                 break
         done = pair.switch(live=live, beside=beside)
+        _await(lambda: application.answers[-1:] == ["new"])
     assert not application.missing
     assert find_state(pair.server, live=live, beside=beside, keep_as=pair.keep_as) == "done"
     assert (pair.says(pair.name), pair.says(pair.keep_as)) == ("new", "old")
@@ -114,7 +124,7 @@ def test_name_is_away_for_less_than_a_few_seconds(pair: Pair) -> None:
     with Application(pair) as application:
         time.sleep(0.3)
         done = pair.switch()
-        time.sleep(0.3)
+        _await(lambda: application.answers[-1:] == ["new"])
     for session in others:
         session.close()
     assert done.ended_sessions >= 15
@@ -145,20 +155,20 @@ def test_a_session_that_does_not_end_leaves_everything_as_it_was(pair: Pair) -> 
     assert pair.says(pair.name) == "new"
 
 
-def test_a_session_that_ends_late_is_waited_for(pair: Pair) -> None:
+def test_a_session_that_ends_late_is_waited_for(pair18: Pair) -> None:
     """Meanwhile the others are served."""
-    stuck = psycopg.connect(pair.server.conninfo(), autocommit=True)
+    stuck = psycopg.connect(pair18.server.conninfo(), autocommit=True)
     pid = stuck.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
     waking = threading.Timer(5.5, os.kill, (pid, signal.SIGCONT))
     waking.start()
     try:
-        assert pair.switch(end_sessions_s=20).is_new
+        assert pair18.switch(end_sessions_s=20).is_new
     finally:
         waking.cancel()
         os.kill(pid, signal.SIGCONT) if Path(f"/proc/{pid}").exists() else None
         stuck.close()
-    assert pair.says(pair.name) == "new"
+    assert pair18.says(pair18.name) == "new"
 
 
 def test_of_two_switches_at_once_one_is_refused(pair: Pair) -> None:
@@ -197,21 +207,21 @@ def test_of_two_switches_at_once_one_is_refused(pair: Pair) -> None:
     assert pair.says(pair.name) == "new"
 
 
-def test_a_client_that_hangs_amid_the_transaction_does_not_keep_the_application_out(pair: Pair) -> None:
+def test_a_client_that_hangs_amid_the_transaction_does_not_keep_the_application_out(pair18: Pair) -> None:
     """The worker was stopped, not killed: the server ends its transaction."""
-    live = pair.identity(pair.name)
-    with _started(pair) as child:
+    live = pair18.identity(pair18.name)
+    with _started(pair18) as child:
         try:
             _go(child)
-            _await_lock(pair, live.oid)
+            _await_lock(pair18, live.oid)
             os.kill(child.pid, signal.SIGSTOP)
             started = time.monotonic()
-            _await_free(pair, live.oid)
+            _await_free(pair18, live.oid)
             assert time.monotonic() - started < 8
         finally:
             child.kill()
-    assert rows(pair.cluster.url(pair.name), "SELECT 1") == [(1,)]
-    assert pair.says(pair.name) in ("old", "new")
+    assert rows(pair18.cluster.url(pair18.name), "SELECT 1") == [(1,)]
+    assert pair18.says(pair18.name) in ("old", "new")
 
 
 def _started(pair: Pair) -> subprocess.Popen[bytes]:
@@ -267,3 +277,34 @@ def _await_free(pair: Pair, oid: int) -> None:
         while session.execute(_LOCKED.format(oid).encode()).fetchone() != (0,):
             assert time.monotonic() < deadline, "the lock is still held"
             time.sleep(0.1)
+
+
+def test_a_slot_in_use_hinders_and_an_idle_one_stays_with_the_old_database(tmp_path: Path) -> None:
+    """Whoever replicates from the live database must be made anew, and be told so before."""
+    with (
+        Cluster(tmp_path / "logical", wheel_folder(), config={**FAST, "wal_level": "logical"}) as cluster,
+        make_pair(cluster) as pair,
+    ):
+        execute(cluster.url(pair.name), "CREATE PUBLICATION everything FOR ALL TABLES")
+        execute(cluster.url(pair.name), "SELECT pg_create_logical_replication_slot('warehouse', 'pgoutput')")
+        pulling = psycopg.connect(pair.server.conninfo(), autocommit=True, replication="database")
+        with closing(pulling):
+            options = b"(proto_version '1', publication_names 'everything')"
+            pulling.pgconn.send_query(b"START_REPLICATION SLOT warehouse LOGICAL 0/0 " + options)
+            _await(lambda: any(slot.is_active for slot in look_at_live(pair.server).slots))
+            assert look_at_live(pair.server).publications == ("everything",)
+            with pytest.raises(RestoreError, match="slot warehouse is in use"):
+                pair.switch()
+            assert pair.says(pair.name) == "old"
+        _await(lambda: not any(slot.is_active for slot in look_at_live(pair.server).slots))
+        assert pair.switch().is_new
+        assert rows(cluster.url(), "SELECT database::text FROM pg_replication_slots") == [(pair.keep_as,)]
+        (kept,) = list_replaced(pair.server, pair.name)
+        drop_replaced(pair.server, kept)
+
+
+def _await(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

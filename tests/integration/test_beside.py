@@ -12,9 +12,13 @@ import pytest
 from fix_environment import MakeSite, Site
 from fix_postgres import execute, rows
 from holdfast.errors import RestoreError
-from holdfast.postgres.beside import drop_beside, make_beside, owner_faults, take_over
+from holdfast.postgres.beside import drop_beside, make_beside, owner_faults, read_live_rights, take_over
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.databases import identify
+from holdfast.postgres.facts import read_facts
+from holdfast.postgres.maintenance import maintenance_session
+from holdfast.postgres.rights import Rights
+from holdfast.postgres.session import connect
 from holdfast.progress import Silent
 from holdfast.recovery.cluster import Cluster
 from holdfast.restore.attempt import attempt_restore
@@ -143,9 +147,22 @@ def make_shop(cluster: Cluster, make_site: MakeSite) -> Iterator[Shop]:
 
 
 @pytest.fixture(params=["18", "15"])
-def shop(request: pytest.FixtureRequest, pg18: Cluster, pg15: Cluster, make_site: MakeSite) -> Iterator[Shop]:
-    """On each server in turn."""
-    with make_shop({"18": pg18, "15": pg15}[request.param], make_site) as made:
+def cluster(request: pytest.FixtureRequest, pg18: Cluster, pg15: Cluster) -> Cluster:
+    """Each server in turn."""
+    return {"18": pg18, "15": pg15}[request.param]
+
+
+@pytest.fixture
+def pair(cluster: Cluster) -> Iterator[Pair]:
+    """A live database and one beside it."""
+    with make_pair(cluster) as made:
+        yield made
+
+
+@pytest.fixture
+def shop(cluster: Cluster, make_site: MakeSite) -> Iterator[Shop]:
+    """An app with a backup to come."""
+    with make_shop(cluster, make_site) as made:
         yield made
 
 
@@ -268,14 +285,19 @@ def test_clean_restore_replaces_the_rows_and_keeps_owners_and_grants(shop: Shop)
     id = RestorePointId.parse(shop.site.backup())
     before = shop.acls(pair.name)
     execute(shop.url(pair.name), """DELETE FROM "Shop".orders; UPDATE "Shop"."User" SET email = 'broken'""")
-    asked = []
+    kept = read_live_rights(pair.server).encode()
+    # As a predecessor leaves it that was killed after its commit.
+    execute(shop.url(pair.name), f'REVOKE ALL ON ALL TABLES IN SCHEMA "Shop" FROM {shop.app}')
+    asked: list[str] = []
     done = restore_clean(
         shop.site.environment(),
         id,
         live=pair.server,
         identity=pair.identity(pair.name),
         demand=lambda: asked.append("demanded"),
+        keep=lambda _: kept,
     )
+    assert Rights.decode(kept).encode() == kept
     assert (asked, done.differences, done.notes) == (["demanded"], (), ())
     assert rows(shop.url(pair.name), """SELECT email FROM "Shop"."User" ORDER BY id""") == [
         ("a@example.com",),
@@ -303,3 +325,40 @@ def test_clean_restore_that_is_refused_changes_nothing(shop: Shop) -> None:
         )
     assert shop.acls(pair.name) == before
     assert rows(shop.url(pair.name), """SELECT count(*) FROM "Shop".orders""") == [(0,)]
+
+
+def test_beside_is_made_like_the_live_database(pair: Pair, cluster: Cluster) -> None:
+    """Encoding, locale and tablespace; with a subscription that a restore brought it is still dropped."""
+    space = f"space_{pair.name}"
+    for name in (pair.name, pair.beside_name):
+        pair.run("DROP DATABASE {}", name)
+    with closing(psycopg.connect(cluster.url(), autocommit=True)) as session:
+        session.execute("SET allow_in_place_tablespaces TO on")
+        session.execute(f"CREATE TABLESPACE {space} LOCATION ''".encode())
+        session.execute(
+            f"CREATE DATABASE {pair.name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+            f"TABLESPACE {space}".encode()
+        )
+    with connect(pair.server) as session:
+        source = read_facts(session)
+    beside = make_beside(pair.server, pair.beside_name, source, marker=marker(pair.name))
+    alike = rows(
+        cluster.url(),
+        "SELECT DISTINCT encoding, datcollate, datctype, dattablespace, datdba FROM pg_database "
+        f"WHERE datname IN ('{pair.name}', '{pair.beside_name}')",
+    )
+    assert len(alike) == 1
+    pulling = "CREATE SUBSCRIPTION pulled CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false)"
+    execute(cluster.url(pair.beside_name), pulling)
+    drop_beside(pair.server, pair.beside_name, operation=OPERATION)
+    assert identify(beside) is None
+    pair.run("DROP DATABASE {}", pair.name)
+    pair.run("DROP TABLESPACE {}", space)
+
+
+def test_limits_of_the_role_do_not_hold_for_maintenance(pair: Pair) -> None:
+    """A statement_timeout that is meant for the application's queries would end every switch."""
+    limited = pair.server.with_parameters(options="-c statement_timeout=60000 -c default_transaction_read_only=on")
+    with maintenance_session(limited) as session:
+        names = ("statement_timeout", "default_transaction_read_only")
+        assert [session.execute(f"SHOW {name}".encode()).fetchone() for name in names] == [("0",), ("off",)]

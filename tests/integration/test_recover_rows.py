@@ -6,13 +6,15 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+
 from fix_postgres import execute
 from fix_recovery import recovery_root_for_tests
-from recover_rows import Shop, demand_same, make_shop, operation
-
-from holdfast.errors import ApprovalError, UsageError
-from holdfast.operation.rows import plan_undo_rows
+from holdfast.errors import ApprovalError, DatabaseError, UsageError
+from holdfast.operation.rows import apply_rows, find_and_plan, plan_undo_rows
+from holdfast.postgres.conninfo import Target
 from holdfast.recovery.cluster import Cluster
+from holdfast.recovery.url import url_of
+from recover_rows import Shop, demand_same, make_shop, operation
 
 _numbers = itertools.count(1)
 
@@ -28,10 +30,34 @@ def shop(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     execute(pg18.url(), "DROP DATABASE recover_rows WITH (FORCE)")
 
 
+def test_recovers_with_a_role_that_owns_nothing(shop: Shop) -> None:
+    """It cannot keep triggers quiet, and the plan says so; what it may not write is refused as a whole."""
+    shop.run("""CREATE ROLE rows_clerk LOGIN PASSWORD 'x'; GRANT SELECT, INSERT, UPDATE, DELETE ON "User" TO rows_clerk;
+                GRANT SELECT ON ALL TABLES IN SCHEMA public TO rows_clerk; GRANT INSERT ON audit TO rows_clerk;
+                DELETE FROM "a.b ""c" WHERE "User" = 40; DELETE FROM "User" WHERE id = 40; TRUNCATE audit""")
+    shop.site.variables["AIRFLOW_CONN_SHOP_DB"] = url_of(Target.parse(shop.url).with_parameters(user="rows_clerk"))
+    try:
+        plan = shop.plan('"User"', ("id", "40"))
+        assert 'triggers of `public."User"` **fire**' in plan.body
+        shop.apply(plan, "clerk", shop.request('"User"', ("id", "40")))
+        with pytest.raises(DatabaseError, match="permission denied"):
+            shop.recover("clerk 2", '"a.b ""c"', ("User", "40"))
+    finally:
+        shop.site.variables["AIRFLOW_CONN_SHOP_DB"] = shop.url
+    assert shop.rows("SELECT what FROM audit") == [("INSERT User",)]
+    planned = find_and_plan(shop.environment, shop.point, shop.request('"a.b ""c"', ("User", "40")))
+    apply_rows(
+        shop.environment, operation("at once"), shop.point, planned.pool.request,
+        demand=lambda fresh: demand_same(planned.plan, fresh), planned=planned,
+    )  # fmt: skip
+    assert shop.rows('SELECT count(*) FROM "a.b ""c" WHERE "User" = 40') == [(1,)]
+    shop.run("DROP OWNED BY rows_clerk; DROP ROLE rows_clerk")
+
+
 def test_recovers_rows_with_the_rows_they_refer_to(shop: Shop) -> None:
     """Parents come first, parents of parents too; every value is what it was, and nothing else has changed."""
     before = [shop.all_of(name) for name in ('"User"', "course", '"a.b ""c"')]
-    shop.run("""DELETE FROM "a.b ""c" WHERE "User" IN (39, 40); 
+    shop.run("""DELETE FROM "a.b ""c" WHERE "User" IN (39, 40);
                 DELETE FROM "User" WHERE id >= 39; TRUNCATE audit""")
     table, keys = 'public."a.b ""c"', [("User", "39"), ("User", "40")]
     plan = shop.plan(table, *keys)
@@ -41,7 +67,7 @@ def test_recovers_rows_with_the_rows_they_refer_to(shop: Shop) -> None:
     assert plan.facts["of them parents"] == 2
     assert "User=39, course=course 4" in plan.body
     assert "line" not in plan.body.replace("lines", "")  # no contents
-    assert "triggers of `public.\"User\"` do not fire" in plan.body
+    assert 'triggers of `public."User"` do not fire' in plan.body
     done = shop.apply(plan, "parents", shop.request(table, *keys))
     assert done.facts == {"rows inserted": 4, "rows overwritten": 0}
     assert [shop.all_of(name) for name in ('"User"', "course", '"a.b ""c"')] == before
@@ -54,7 +80,9 @@ def test_recovers_rows_with_the_rows_they_refer_to(shop: Shop) -> None:
 def test_reports_conflicts_and_overwrites_only_when_asked(shop: Shop) -> None:
     """What live has otherwise is left alone, unless overwriting was chosen; then it can be taken back."""
     before = shop.all_of("course")
-    shop.run("UPDATE course SET title = 'new' WHERE id = 'course 1'; UPDATE course SET title = 'new' WHERE id = 'course 2'")
+    shop.run(
+        "UPDATE course SET title = 'new' WHERE id = 'course 1'; UPDATE course SET title = 'new' WHERE id = 'course 2'"
+    )
     changed = shop.all_of("course")
     keys = [("id", "course 1"), ("id", "course 3"), ("id", "nothing")]
     reported = shop.plan("course", *keys)
@@ -86,7 +114,7 @@ def test_undo_deletes_what_stands_and_keeps_what_was_changed(shop: Shop) -> None
     shop.run("""UPDATE "User" SET price = 99 WHERE id = 32""")
     plan = plan_undo_rows(shop.environment, operation("undone 2"))
     assert "was changed since: price" in plan.body
-    assert "is referred to by public.\"User\" (32)" in plan.body
+    assert 'is referred to by public."User" (32)' in plan.body
     assert shop.undo("undone 2").facts["rows deleted"] == 8
     assert shop.rows('SELECT id FROM "User" WHERE id >= 30 ORDER BY id') == [(30,), (31,), (32,)]
     shop.run("""UPDATE "User" SET price = 10.67 WHERE id = 32""")
@@ -105,12 +133,14 @@ def test_recovers_through_the_root_of_a_partitioned_table(shop: Shop) -> None:
     assert shop.all_of("event") == before
     assert shop.rows("SELECT count(*) FROM event_2 WHERE id = 17") == [(1,)]
     assert shop.rows("SELECT count(*) FROM audit") == [(0,)]
-    assert {mode for (mode,) in shop.rows("SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'tell_always'")} == {"A"}
+    assert {mode for (mode,) in shop.rows("SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'tell_always'")} == {
+        "A"
+    }
     shop.run("DELETE FROM event WHERE id = 17")
     assert "**fire**" in shop.plan("event", ("id", "17"), triggers="fire").body
     shop.recover("fired", "event", ("id", "17"), triggers="fire")
     assert shop.rows("SELECT what FROM audit") == [("INSERT event_2",)]
-    with pytest.raises(UsageError, match="is a partition of public.event"):
+    with pytest.raises(UsageError, match=r"is a partition of public\.event"):
         shop.plan("event_1", ("id", "2"))
 
 
@@ -138,17 +168,21 @@ def test_tells_what_live_would_refuse(shop: Shop) -> None:
     plan = shop.plan('"User"', ("id", "20"), ("id", "21"))
     assert plan.facts["rows that cannot be inserted"] == 2
     assert "its email is that of another row in live: id=900" in plan.body
-    assert "live has no row of public.\"User\" (id) that User_boss_fkey refers to" in plan.body
+    assert 'live has no row of public."User" (id) that User_boss_fkey refers to' in plan.body
     assert plan.faults
     shop.run('DELETE FROM "User" WHERE id = 900')
     shop.recover("blocked", '"a.b ""c"', ("User", "20"), ("User", "21"))
     shop.run('UPDATE "User" SET boss = 21 WHERE id = 22')
-    shop.run("ALTER TABLE changing DROP gone, ADD more int DEFAULT 5, ALTER amount TYPE numeric(8,4); DELETE FROM changing")
+    shop.run(
+        "ALTER TABLE changing DROP gone, ADD more int DEFAULT 5, ALTER amount TYPE numeric(8,4); DELETE FROM changing"
+    )
     plan = shop.plan("changing", ("id", "1"))
     assert "live has no column gone any more" in plan.body
     shop.recover("columns", "changing", ("id", "1"))
     assert shop.all_of("changing") == [("(1,1.2345,5)",)]
-    shop.run("ALTER TABLE changing ADD must int; UPDATE changing SET must = 1; ALTER TABLE changing ALTER must SET NOT NULL")
+    shop.run(
+        "ALTER TABLE changing ADD must int; UPDATE changing SET must = 1; ALTER TABLE changing ALTER must SET NOT NULL"
+    )
     (fault,) = shop.plan("changing", ("id", "2")).faults
     assert "column must is newer than the restore point" in fault
 

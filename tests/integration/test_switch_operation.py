@@ -176,3 +176,55 @@ def test_plan_of_an_unknown_point(site: Site, tmp_path: Path) -> None:
     assert make_plan(
         site.environment(), "restore", RestorePointId.parse(site.variables["POINT"]), {}
     ).facts["what"] == "database"
+
+
+@pytest.fixture
+def with_media(site: Site) -> Site:
+    """The same shop with uploaded files; one is lost since its newer restore point."""
+    uploads = site.folder.parent / "uploads"
+    (uploads / "a").mkdir(parents=True)
+    for number in range(5):
+        (uploads / "a" / f"{number}.jpg").write_bytes(b"x" * 100 * number)
+    site.edit_policy("    tiers:", f'    media: {{source: "{uploads.as_uri()}"}}\n    tiers:')
+    site.variables["POINT"] = site.backup()
+    (uploads / "a" / "3.jpg").unlink()
+    (uploads / "new.jpg").write_bytes(b"new")
+    return site
+
+
+def test_database_and_media(with_media: Site) -> None:
+    """Both are switched, both come back."""
+    uploads = with_media.folder.parent / "uploads"
+    both = ("--what", "both")
+    plan = with_media.json(*_arguments(with_media, *both))
+    done = with_media.json(*_arguments(with_media, *both, "--apply", plan["plan"], *_PEOPLE))
+    assert (done["verdict"], done["findings"]) == ("passed", [])
+    assert sorted(path.name for path in uploads.rglob("*.jpg")) == [f"{number}.jpg" for number in range(5)]
+    kept = with_media.json("kept", str(with_media.policy_file), "production")["kept"]
+    assert [each["what"] for each in kept] == ["database", "media"]
+    back = with_media.json(*_back(with_media, *both))
+    returned = with_media.json(*_back(with_media, *both, "--apply", back["plan"], *_PEOPLE))
+    assert returned["verdict"] == "passed"
+    assert (uploads / "new.jpg").read_bytes() == b"new"
+    assert not (uploads / "a" / "3.jpg").exists()
+
+
+def test_media_alone(with_media: Site) -> None:
+    """The database is left as it is, and its number too."""
+    before = _databases(with_media)
+    media = ("--what", "media")
+    plan = with_media.json(*_arguments(with_media, *media))
+    done = with_media.json(*_arguments(with_media, *media, "--apply", plan["plan"], *_PEOPLE))
+    assert (done["verdict"], _databases(with_media)) == ("passed", before)
+    assert (with_media.folder.parent / "uploads" / "a" / "3.jpg").exists()
+
+
+def test_live_database_that_is_gone(site: Site, pg18: Cluster) -> None:
+    """After a DROP DATABASE it is made anew under its name, and there is nothing to keep; no snapshot can be taken."""
+    name = _url(site).rpartition("/")[2]
+    with psycopg.connect(pg18.url("postgres"), autocommit=True) as session:
+        session.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    plan = site.json(*_arguments(site))
+    assert (plan["possible"], plan["facts"]["kept_as"]) == (True, None)
+    done = site.json(*_arguments(site, "--apply", plan["plan"], *_PEOPLE))
+    assert (done["verdict"], _rows(_url(site))) == ("passed", (900, 300))

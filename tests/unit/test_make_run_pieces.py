@@ -161,11 +161,12 @@ def test_connection_of_the_callers_wins_over_the_demos(tmp_path: Path) -> None:
     store = SeaweedFS(tmp_path, port=8333, access_key=secrets.s3_access_key, secret_key=secrets.s3_secret_key)
     made = demo_connections(cluster, store, secrets, {})
     own = {"AIRFLOW_CONN_COURSEPEDIA_PRODUCTION_DB": "postgres://me:pw@db.example.com/shop"}
-    assert demo_connections(cluster, store, secrets, own) == {name: made[name] for name in made if name not in own}
+    replaced = {*own, "AIRFLOW_CONN_COURSEPEDIA_PRODUCTION_OWNER"}
+    assert demo_connections(cluster, store, secrets, own) == {name: made[name] for name in made if name not in replaced}
     moved = Cluster(tmp_path / "postgres", Path("bin"), port=6666)
     again = demo_connections(moved, store, secrets, made)
     assert set(again) == set(made)
-    assert all(":6666/" in value for name, value in again.items() if name.endswith("_DB"))
+    assert all(":6666/" in value for name, value in again.items() if name.endswith(("_DB", "_OWNER")))
 
 
 def test_last_error_of_a_task_is_told_in_one_line(tmp_path: Path) -> None:

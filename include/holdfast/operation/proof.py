@@ -9,6 +9,7 @@ from holdfast.evidence import read_evidence
 from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Evidence
 from holdfast.manifest.model import Manifest
+from holdfast.operation.plans import Plan
 from holdfast.operation.records import OperationOpen
 
 REHEARSAL = "restore_check"
@@ -72,6 +73,11 @@ def demand_snapshot(environment: Environment, opened: OperationOpen, *, with_med
     if with_media and snapshot.media is None:
         raise IntegrityError(f"snapshot {snapshot.id}: holds no media, which are about to be replaced")
     return snapshot
+
+
+def has_live(plan: Plan) -> bool:
+    """Is there anything live of which a snapshot can be taken? Not where the very database is gone."""
+    return "live_oid" not in plan.facts or plan.facts["live_oid"] is not None
 
 
 def demand_rehearsal(environment: Environment, opened: OperationOpen) -> Evidence:

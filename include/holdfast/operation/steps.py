@@ -48,8 +48,7 @@ def steps_of(opened: OperationOpen, plan: Plan | None) -> tuple[StepName, ...]:
 
 def names_of_opened(opened: OperationOpen, plan: Plan | None = None) -> tuple[str, ...]:
     """The same, their names alone."""
-    is_needless = plan is not None and plan.facts.get("schema_changed") is False
-    if opened.request.get("target") == "rehearsal" or is_needless:
+    if opened.request.get("target") == "rehearsal" or (plan is not None and _leaves_nothing(plan)):
         return (PLAN,)
     names = names_of(opened.kind, str(opened.request.get("what", "database")))
     if opened.request.get("follow_up"):
@@ -72,3 +71,8 @@ def names_of(kind: OperationKind, what: str = "database") -> tuple[str, ...]:
         "undo_rows": (PLAN, APPLY),
         "guarded_migration": (PLAN, MIGRATE),
     }[kind]
+
+
+def _leaves_nothing(plan: Plan) -> bool:
+    """A rollback where the definitions are the same, or tables that are as they were: nobody need be asked."""
+    return plan.facts.get("schema_changed") is False or plan.facts.get("rows to write") == 0

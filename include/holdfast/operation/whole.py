@@ -18,7 +18,7 @@ from holdfast.operation.attesting import attest, demand_people
 from holdfast.operation.deciding import make_plan
 from holdfast.operation.opening import open_operation
 from holdfast.operation.plans import Plan, read_plan, write_plan
-from holdfast.operation.proof import find_snapshot
+from holdfast.operation.proof import find_snapshot, has_live
 from holdfast.operation.recording import record_operation
 from holdfast.operation.records import OperationOpen, read_operation
 from holdfast.operation.standing import find_standing
@@ -154,7 +154,8 @@ def _carry_out(
     people: People,
     progress: Progress,
 ) -> list[Step]:
-    if opened.kind in _WITH_SNAPSHOT and find_snapshot(environment, opened) is None:
+    plan = read_plan(environment, operation)
+    if opened.kind in _WITH_SNAPSHOT and has_live(plan) and find_snapshot(environment, opened) is None:
         run_backup(
             environment,
             snapshot_tier(environment.policy),
@@ -165,7 +166,7 @@ def _carry_out(
         )
     attest(environment, operation, people.approved_by)
     steps: list[Step] = []
-    for name in names_of_opened(opened, read_plan(environment, operation)):
+    for name in names_of_opened(opened, plan):
         step = take_operation_step(environment, operation, name, progress=progress)
         if step is None:
             continue

@@ -27,6 +27,7 @@ _EXPANDED = {
     ("inventory", "file"),
     ("inventory", "names_from"),
     ("drill", "app_dir"),
+    ("migration", "app_dir"),
     ("release_dir",),
 }
 

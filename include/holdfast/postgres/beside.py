@@ -13,11 +13,11 @@ from holdfast.manifest.model import SourceFacts
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.database_rights import apply_database_rights, comment_on, read_database_rights
 from holdfast.postgres.databases import DatabaseIdentity, identify_in
+from holdfast.postgres.dropping import drop_database
 from holdfast.postgres.facts import PROVIDERS
 from holdfast.postgres.locales import Locale
-from holdfast.postgres.maintenance import maintenance_session
+from holdfast.postgres.maintenance import maintenance_session, unlimit
 from holdfast.postgres.marker import Marker
-from holdfast.postgres.replaced import drop_database
 from holdfast.postgres.rights import Rights, read_rights
 from holdfast.postgres.rights_copy import copy_rights
 from holdfast.postgres.session import Session, connect, translated, without_login_triggers
@@ -79,7 +79,7 @@ def drop_beside(live: Target, name: str, *, operation: str) -> None:
         marker = _marker_of(session, there)
         if marker is None or (marker.state, marker.operation) != ("beside", operation):
             raise RestoreError(f"{live.describe()}: {there} was not made by {operation}; it is left alone")
-        drop_database(session, there)
+        drop_database(session, live, there)
 
 
 def owner_faults(live: Target, source: SourceFacts) -> tuple[str, ...]:
@@ -132,7 +132,14 @@ def _quiet(target: Target) -> Session:
     """A session that sets off no login trigger, where that may be had."""
     with connect(target) as session:
         quiet = without_login_triggers(target, session)
-    return connect(quiet)
+    session = connect(quiet)
+    try:
+        with translated(target, "setting up the session"):
+            unlimit(session)
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 def _clear_leftover(session: Session, beside: Target, wanted: Marker) -> None:
@@ -142,14 +149,14 @@ def _clear_leftover(session: Session, beside: Target, wanted: Marker) -> None:
         return
     marker = _marker_of(session, there)
     if marker is None and _comment_of(session, there) is None and not inspect(beside).objects:
-        drop_database(session, there)
+        drop_database(session, beside, there)
         return
     if marker is None or (marker.state, marker.operation) != ("beside", wanted.operation):
         raise RestoreError(
             f"{beside.describe()}: the database is there already, and {wanted.operation} did not make it",
             hint="Rename it or drop it once you know whose it is.",
         )
-    drop_database(session, there)
+    drop_database(session, beside, there)
 
 
 def _create_like(session: Session, live: Target, name: str, row: tuple[Any, ...]) -> None:

@@ -6,9 +6,17 @@ from collections.abc import Container
 
 from holdfast.errors import DatabaseError, UsageError
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.session import Session, connect
+from holdfast.postgres.session import Session, connect, translated
 
 _MAINTENANCE = ("postgres", "template1", "defaultdb")
+
+# A role's own limits are meant for the application's queries.
+_UNLIMITED = """
+SELECT pg_catalog.set_config(s.name, CASE WHEN s.vartype = 'bool' THEN 'off' ELSE '0' END, false)
+  FROM pg_catalog.pg_settings s
+ WHERE s.name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                  'transaction_timeout', 'default_transaction_read_only')
+"""
 
 
 def maintenance_session(target: Target, *, avoid: Container[str] = ()) -> Session:
@@ -22,9 +30,25 @@ def maintenance_session(target: Target, *, avoid: Container[str] = ()) -> Sessio
         if name in avoid:
             continue
         try:
-            return connect(target.with_database(name))
+            return _opened(target.with_database(name))
         except (DatabaseError, UsageError) as error:
             refusals.append(error)
     if refusals:
         raise refusals[0]
     raise UsageError(f"{target.describe()}: the server has no other database to work from")
+
+
+def unlimit(session: Session) -> None:
+    """Take away every time limit that the role or the database sets, and that nothing may be written."""
+    session.execute(_UNLIMITED)
+
+
+def _opened(target: Target) -> Session:
+    session = connect(target)
+    try:
+        with translated(target, "setting up the session"):
+            unlimit(session)
+    except BaseException:
+        session.close()
+        raise
+    return session

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import sql
-
 from holdfast.errors import RestoreError
 from holdfast.postgres.conninfo import Target
-from holdfast.postgres.databases import DatabaseIdentity, identify_in
+from holdfast.postgres.databases import identify_in
+from holdfast.postgres.dropping import drop_database
 from holdfast.postgres.maintenance import maintenance_session
 from holdfast.postgres.marker import Marker
 from holdfast.postgres.session import Session, translated
@@ -22,8 +21,6 @@ SELECT d.datname::text, d.oid::bigint,
  WHERE pg_catalog.shobj_description(d.oid, 'pg_database') LIKE '%"holdfast"%'
  ORDER BY d.datname COLLATE "C"
 """
-
-_IS_TEMPLATE = "SELECT datistemplate FROM pg_catalog.pg_database WHERE oid = %s AND datname = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +63,7 @@ def drop_replaced(server: Target, replaced: Replaced) -> None:
                 f"{server.describe()}: {there} is not the database that {replaced.operation} replaced",
                 hint="Nothing was dropped; list again what is kept.",
             )
-        drop_database(session, there)
-
-
-def drop_database(session: Session, identity: DatabaseIdentity) -> None:
-    """Drop that database with all its sessions; raises RestoreError where another has the name by now."""
-    row = session.execute(_IS_TEMPLATE, (identity.oid, identity.name)).fetchone()
-    if row is None:
-        raise RestoreError(f"{identity}: another database has that name by now")
-    name = sql.Identifier(identity.name)
-    if row[0]:
-        session.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
-    session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        drop_database(session, server, there)
 
 
 def _replaced(session: Session, live_name: str | None) -> tuple[Replaced, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from holdfast.postgres.session import Session
@@ -124,6 +124,24 @@ class Rights:
     columns: Mapping[tuple[str, str], Grants]
     defaults: Mapping[DefaultKey, Grants]
 
+    def encode(self) -> bytes:
+        """As JSON, to be kept for whoever goes on after our death; it holds names alone, no row and no secret."""
+        objects = [[*_fields(each), sorted(each.grants, key=repr)] for each in self.objects.values()]
+        columns = [[*key, sorted(grants, key=repr)] for key, grants in self.columns.items()]
+        defaults = [[*key, sorted(grants, key=repr)] for key, grants in self.defaults.items()]
+        return json.dumps({"objects": objects, "columns": columns, "defaults": defaults}).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Rights:
+        """What ``encode`` wrote."""
+        found = json.loads(data)
+        each = [_as_object(*fields) for fields in found["objects"]]
+        return cls(
+            objects={(rights.kind, rights.identity): rights for rights in each},
+            columns={(table, column): _as_grants(grants) for table, column, grants in found["columns"]},
+            defaults={(role, schema, letter): _as_grants(grants) for role, schema, letter, grants in found["defaults"]},
+        )
+
 
 def read_rights(session: Session) -> Rights:
     """The owners and grants of the session's database, names written so that they hold in any search_path."""
@@ -139,13 +157,32 @@ def read_rights(session: Session) -> Rights:
         by_column.setdefault((table, column), set()).add((who, what, is_grantable))
     return Rights(
         objects={
-            (kind, identity): ObjectRights(kind, noun, identity, owner, schema, letter, bound, _grants(grants))
+            (kind, identity): _as_object(kind, noun, identity, owner, schema, letter, bound, json.loads(grants or "[]"))
             for kind, noun, identity, owner, schema, letter, bound, grants in objects
         },
         columns={key: frozenset(grants) for key, grants in by_column.items()},
-        defaults={(role, schema, letter): _grants(grants) for role, schema, letter, grants in defaults},
+        defaults={
+            (role, schema, letter): _as_grants(json.loads(grants or "[]")) for role, schema, letter, grants in defaults
+        },
     )
 
 
-def _grants(text: str | None) -> Grants:
-    return frozenset((who, what, is_grantable) for who, what, is_grantable in json.loads(text or "[]"))
+def _as_grants(found: Iterable[tuple[str | None, str, bool]]) -> Grants:
+    return frozenset((who, what, is_grantable) for who, what, is_grantable in found)
+
+
+def _as_object(
+    kind: str,
+    noun: str,
+    identity: str,
+    owner: str,
+    schema_name: str | None,
+    letter: str,
+    is_bound: bool,
+    grants: Iterable[tuple[str | None, str, bool]],
+) -> ObjectRights:
+    return ObjectRights(kind, noun, identity, owner, schema_name, letter, is_bound, _as_grants(grants))
+
+
+def _fields(each: ObjectRights) -> tuple[object, ...]:
+    return (each.kind, each.noun, each.identity, each.owner, each.schema_name, each.letter, each.is_bound)

@@ -16,12 +16,17 @@ from holdfast.postgres.conninfo import Target
 from holdfast.postgres.counts import compare_counts, compare_sequences
 from holdfast.postgres.databases import DatabaseIdentity, demand_identity
 from holdfast.postgres.restoration import archive_file, restore_file
+from holdfast.postgres.rights import Rights
 from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import archive_of, dump_artifact
 from holdfast.restore.spool import spool_folder
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+
+
+def _forgetful(rights: bytes) -> bytes:
+    return rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ def restore_clean(
     live: Target,
     identity: DatabaseIdentity,
     demand: Callable[[], None],
+    keep: Callable[[bytes], bytes] = _forgetful,
     spool: Path | None = None,
     progress: Progress = _SILENT,
 ) -> CleanRestore:
@@ -53,7 +59,10 @@ def restore_clean(
 
     What the archive does not hold stays. Owners and grants are given back afterwards as they were. The whole archive
     is fetched and proven first; then ``identity`` is looked at again and ``demand`` called, which raises where the
-    plan is no longer what was approved. Raises RestoreError, the database being as it was, where anything is refused.
+    plan is no longer what was approved. ``keep`` gets owners and grants as they are and returns those to give back: it
+    should store what it gets first and return that to every rerun, for whoever is killed after the commit and before
+    they are given back leaves a database without them. Raises RestoreError, the database being as it was, where
+    anything is refused.
     """
     manifest = environment.catalog.manifest(id, environment.verifier())
     faults = environment.catalog.entry(id).missing(manifest)
@@ -63,9 +72,9 @@ def restore_clean(
     progress.begin("fetch", dump_artifact(manifest).bytes)
     with archive_file(archive_of(environment, manifest, progress), spool or spool_folder()) as file:
         progress.end()
-        wanted = read_live_rights(live)
         demand()
         _demand_same(live, identity)
+        wanted = Rights.decode(keep(read_live_rights(live).encode()))
         progress.begin("restore")
         started = time.monotonic()
         verdict = restore_file(client, live, file, over_existing=True)

@@ -27,9 +27,17 @@ def demo_connections(server: Cluster, store: SeaweedFS, secrets: Secrets, chosen
     databases = {
         variable(demo.conn_id): server.url(demo.name, BACKUP_ROLE, secrets.backup_password) for demo in DEMO_DATABASES
     }
+    # Whoever backs up a database of his own must not restore into the demo's by mistake.
+    owners = {
+        variable(demo.owner_conn_id): server.url(demo.name, demo.owner, secrets.owner_password)
+        for demo in DEMO_DATABASES
+        if _is_ours(chosen.get(variable(demo.conn_id), ""), secrets)
+    }
     stores = {variable(conn_id): store.connection_json() for conn_id in STORE_CONN_IDS}
-    return {name: value for name, value in (databases | stores).items() if _is_ours(chosen.get(name, ""), secrets)}
+    made = databases | owners | stores
+    return {name: value for name, value in made.items() if _is_ours(chosen.get(name, ""), secrets)}
 
 
 def _is_ours(value: str, secrets: Secrets) -> bool:
-    return not value or secrets.backup_password in value or secrets.s3_secret_key in value
+    ours = (secrets.backup_password, secrets.owner_password, secrets.s3_secret_key)
+    return not value or any(secret in value for secret in ours)

@@ -1,4 +1,4 @@
-"""The demo databases, each with an owner of its own; backups are taken by a role that can only read."""
+"""The demo databases, each with an owner of its own, who restores it; backups are taken by a role that only reads."""
 
 from __future__ import annotations
 
@@ -25,8 +25,13 @@ class DemoDatabase:
 
     @property
     def owner(self) -> str:
-        """The role of the application itself."""
+        """The role of the application itself, which may also put a restored database in the live one's place."""
         return f"{self.name}_app"
+
+    @property
+    def owner_conn_id(self) -> str:
+        """The connection id of that role, which the example policy names under ``restore``."""
+        return f"{self.conn_id.removesuffix('_db')}_owner"
 
 
 DEMO_DATABASES = (
@@ -45,7 +50,8 @@ def load_demo_databases(server: Cluster, secrets: Secrets) -> None:
     """Make and fill those that are missing; what is there already is left as it is."""
     ensure_role(server, BACKUP_ROLE, secrets.backup_password, member_of="pg_read_all_data")
     for demo in DEMO_DATABASES:
-        ensure_role(server, demo.owner, secrets.owner_password)
+        # Renaming a database asks for the right to make one, and for ending the sessions of the backup's role.
+        ensure_role(server, demo.owner, secrets.owner_password, member_of="pg_signal_backend", makes_databases=True)
         ensure_database(server, demo.name, owner=demo.owner, readers=(BACKUP_ROLE,))
         _fill(demo, server.url(demo.name, demo.owner, secrets.owner_password))
 

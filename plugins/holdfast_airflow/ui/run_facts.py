@@ -92,7 +92,12 @@ class RunFacts:
     @property
     def operation(self) -> Loose:
         """What the operation's evidence says; empty before it is recorded."""
-        return self._facts(_OPERATES)
+        return next((step.facts for step in self._evidence if not _is_of_return(step)), Loose())
+
+    @property
+    def way_back(self) -> Loose:
+        """What the evidence of the restore after a failed migration says; empty where there was none."""
+        return next((step.facts for step in self._evidence if _is_of_return(step)), Loose())
 
     @property
     def plan(self) -> Loose:
@@ -199,12 +204,20 @@ class RunFacts:
         """What was deleted, and how much is kept."""
         return self._facts("ExpireOperator")
 
+    @property
+    def _evidence(self) -> list[Step]:
+        return [step for step in self.steps if step.operator == _OPERATES]
+
     def _step(self, *kinds: str) -> Step | None:
         return next((step for step in self.steps if step.operator in kinds), None)
 
     def _facts(self, *kinds: str) -> Loose:
         step = self._step(*kinds)
         return step.facts if step else Loose()
+
+
+def _is_of_return(step: Step) -> bool:
+    return step.task_id.endswith("_return")
 
 
 def read_run(session: Session, dag_id: str, run_id: str) -> RunFacts | None:

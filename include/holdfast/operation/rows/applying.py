@@ -12,7 +12,7 @@ from holdfast.operation.plans import Plan
 from holdfast.operation.rows.entries import Entry, entries_of
 from holdfast.operation.rows.finding import find_rows
 from holdfast.operation.rows.livesession import Live, opened_live
-from holdfast.operation.rows.planning import Prepared, prepare
+from holdfast.operation.rows.planning import Planned, Prepared, prepare
 from holdfast.operation.rows.pool import Pool
 from holdfast.operation.rows.record import find_record, read_rows, store_rows
 from holdfast.operation.rows.request import RowsRequest
@@ -34,8 +34,11 @@ def apply_rows(
     *,
     demand: Callable[[Plan], None],
     progress: Progress = _SILENT,
+    planned: Planned | None = None,
 ) -> Outcome:
     """Do what the plan says, or nothing. ``demand`` gets the plan as it comes out with the locks held.
+
+    The rows are found anew, unless this process has them: ``planned``, of the same restore point and request.
 
     The record of what is written stands in the store before the commit. An attempt that was killed after its commit is
     found to have done it. Raises what ``demand`` raises, and DatabaseUnavailable where the tables are in use.
@@ -44,7 +47,9 @@ def apply_rows(
         done = _find_done(environment, operation, live)
         if done is not None:
             return Outcome(notes=("an attempt before this one had done it",), facts=_facts(done))
-        pool = find_rows(environment, point, request, live.session, live.relations, progress=progress)
+        pool = _pool_of(planned, point, request, live)
+        if pool is None:
+            pool = find_rows(environment, point, request, live.session, live.relations, progress=progress)
         progress.begin("apply")
         with live.session.transaction():
             prepared = _locked(environment, point, live, pool)
@@ -55,6 +60,13 @@ def apply_rows(
             notes = _write(live, pool, prepared)
         progress.end(f"{len(entries)} rows")
     return Outcome(notes=notes, facts=_facts(entries))
+
+
+def _pool_of(planned: Planned | None, point: RestorePointId, request: RowsRequest, live: Live) -> Pool | None:
+    """What was found already, where it is what is asked for and live's tables are still the same."""
+    if planned is None or (planned.point, planned.pool.request) != (point, request):
+        return None
+    return planned.pool if planned.pool.relations == live.relations else None
 
 
 def is_standing(live: Live, entries: Sequence[Entry]) -> bool:

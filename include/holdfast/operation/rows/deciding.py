@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from holdfast.operation.rows.pool import Link, Pool
 from holdfast.operation.rows.seeing import Seen
 from holdfast.operation.rows.texts import Row, RowId
-from holdfast.postgres.relations import referring
+from holdfast.postgres.relations import QualifiedName, referring
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def decide(pool: Pool, seen: Seen) -> Decision:
     """What is to be done with the pool's rows, given what live has."""
     inserts = {id for id in pool.asked if id not in seen.rows}
     changes = {id: change for id in pool.asked if (change := _change(pool, seen, id)) is not None}
-    may_change = {id for id, change in changes.items() if not _is_referred_to(pool, change)}
+    referred = _referred_columns(pool, {id.table for id in changes})
+    # Rows that refer to it would lose it, or be changed along.
+    may_change = {id for id, change in changes.items() if referred[id.table].isdisjoint(change.columns)}
     overwrites = may_change if pool.request.conflicts == "overwrite" else set()
     wanted = _with_parents(pool, seen, inserts | overwrites)
     blocked = _blocked(pool, seen, wanted)
@@ -73,12 +75,12 @@ def _change(pool: Pool, seen: Seen, id: RowId) -> Change | None:
     return Change(row, before, columns) if columns else None
 
 
-def _is_referred_to(pool: Pool, change: Change) -> bool:
-    """Would rows that refer to it lose it, or be changed along?"""
-    referred = {
-        name for _, key in referring(pool.relations.values(), change.row.id.table) for name in key.referenced_columns
+def _referred_columns(pool: Pool, tables: Iterable[QualifiedName]) -> dict[QualifiedName, set[str]]:
+    """The columns of the tables that foreign keys refer to."""
+    return {
+        table: {name for _, key in referring(pool.relations.values(), table) for name in key.referenced_columns}
+        for table in tables
     }
-    return not referred.isdisjoint(change.columns)
 
 
 def _lacking(seen: Seen, link: Link) -> bool:

@@ -54,18 +54,19 @@ def _delete(session: Session, relation: Relation, rows: Sequence[Row]) -> None:
 
 def _links(relations: Relations, rows: Sequence[Row]) -> list[Link]:
     """Which of the rows refer to which others of them."""
+    keys = {key for row in rows for key in relations[row.id.table].foreign_keys}
+    targets = {(key.references, key.referenced_columns) for key in keys}
+    places = {
+        (table, columns, row.texts(columns)): row.id
+        for table, columns in targets
+        for row in rows
+        if row.id.table == table
+    }
     found = []
     for row in rows:
         for key in relations[row.id.table].foreign_keys:
             values = row.texts(key.columns)
-            parent = next(
-                (
-                    other.id
-                    for other in rows
-                    if other.id.table == key.references and other.texts(key.referenced_columns) == values
-                ),
-                None,
-            )
-            if parent is not None:
+            parent = places.get((key.references, key.referenced_columns, values))
+            if parent is not None and None not in values:
                 found.append(Link(row.id, key, tuple(value or "" for value in values), parent))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.environment import Environment
 from holdfast.errors import UsageError
@@ -24,6 +24,15 @@ _SILENT = Silent()
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what the restore point ``point`` gave for it; ``pool`` holds contents of rows."""
+
+    plan: Plan
+    point: RestorePointId
+    pool: Pool = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A plan together with what it takes to do it."""
 
@@ -40,9 +49,16 @@ def plan_rows(
 
     Raises UsageError for a request that cannot be used, and what reading a restore point raises.
     """
+    return find_and_plan(environment, point, request, progress=progress).plan
+
+
+def find_and_plan(
+    environment: Environment, point: RestorePointId, request: RowsRequest, *, progress: Progress = _SILENT
+) -> Planned:
+    """The same with the rows that were found, for who applies it at once: finding them takes most of the time."""
     with opened_live(environment, is_read_only=True, doing="planning to recover rows") as live:
         pool = find_rows(environment, point, request, live.session, live.relations, progress=progress)
-        return prepare(environment, point, live, pool).plan
+        return Planned(prepare(environment, point, live, pool).plan, point, pool)
 
 
 def prepare(environment: Environment, point: RestorePointId, live: Live, pool: Pool) -> Prepared:

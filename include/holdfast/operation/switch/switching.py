@@ -14,7 +14,7 @@ from holdfast.operation.deciding import plan_of
 from holdfast.operation.going import demand_go
 from holdfast.operation.live import live_target
 from holdfast.operation.plans import Plan, read_plan
-from holdfast.operation.proof import demand_rehearsal, demand_snapshot
+from holdfast.operation.proof import demand_rehearsal, demand_snapshot, has_live
 from holdfast.operation.records import OperationOpen
 from holdfast.operation.switch.marking import marker_of
 from holdfast.operation.switch.planning import plan_switch
@@ -29,8 +29,12 @@ from holdfast.values.ids import RestorePointId
 
 
 def demand_proven(environment: Environment, opened: OperationOpen, *, with_media: bool = False) -> None:
-    """Raise IntegrityError unless a fresh snapshot stands behind it, and a rehearsal where a DAG makes one."""
-    demand_snapshot(environment, opened, with_media=with_media)
+    """Raise IntegrityError unless a fresh snapshot stands behind it, and a rehearsal where a DAG makes one.
+
+    Where the live database is gone, there is nothing to take a snapshot of.
+    """
+    if has_live(read_plan(environment, RestorePointId.parse(opened.id))):
+        demand_snapshot(environment, opened, with_media=with_media)
     if opened.approval == "asked" and environment.policy.restore.rehearsal == "recovery" and not _is_return(opened):
         demand_rehearsal(environment, opened)
 

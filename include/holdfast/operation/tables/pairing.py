@@ -44,7 +44,14 @@ class Pair:
 
     def is_number(self, name: str) -> bool:
         """Is the column a whole number on both sides, which sorts alike everywhere and by its index?"""
-        return {column_of(side, name).cast for side in (self.live, self.backup)} <= _WHOLE_NUMBERS
+        return self._casts(name) <= _WHOLE_NUMBERS
+
+    def is_uuid(self, name: str) -> bool:
+        """Is the column a uuid on both sides?"""
+        return self._casts(name) == {"uuid"}
+
+    def _casts(self, name: str) -> set[str]:
+        return {column_of(side, name).cast for side in (self.live, self.backup)}
 
 
 def column_of(relation: Relation, name: str) -> Column:

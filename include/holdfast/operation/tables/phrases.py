@@ -72,8 +72,10 @@ def matched(relation: Relation, pair: Pair) -> sql.Composed:
 
 
 def which(operations: str, alias: str = "k") -> sql.Composed:
-    """``k.op IN ('a', 'c')`` for ``ac``: a(dded), c(hanged), r(emoved)."""
-    return sql.SQL("{} IN ({})").format(sql.Identifier(alias, "op"), COMMA.join([sql.Literal(op) for op in operations]))
+    """Whether ``k.op`` is one of ``ac``, say: a(dded), c(hanged), r(emoved)."""
+    return sql.SQL("{} OPERATOR(pg_catalog.=) ANY ({}::pg_catalog.text[])").format(
+        sql.Identifier(alias, "op"), sql.Literal(list(operations))
+    )
 
 
 def listed(values: Iterable[Iterable[str]], width: int) -> sql.Composed:

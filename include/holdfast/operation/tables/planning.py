@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ def plan_tables(
     and what reading the restore point raises.
     """
     target = live_target(environment)
-    with restored_apart(environment, point, request, target, f"tables-{os.getpid()}", progress) as apart:
+    with restored_apart(environment, point, request, target, f"tables-{secrets.token_hex(4)}", progress) as apart:
         started = time.monotonic()
         with reading(target) as live:
             relations = read_relations(live)

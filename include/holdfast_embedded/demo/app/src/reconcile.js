@@ -1,28 +1,11 @@
 // pnpm db:reconcile: after a restore, bring derived values up to date and name what does not agree.
 import { row, rows } from "./database.js";
+import { known, pending } from "./migrations.js";
 import { refuse, runSteps } from "./report.js";
 
-const MIGRATIONS = [
-  "0001_courses_and_orders",
-  "0002_media_files",
-  "0003_passwords",
-  "0004_certificate_qr",
-  "0005_course_totals",
-];
-
 async function schemaVersion(client) {
-  const applied = (await rows(client, "SELECT version FROM schema_migrations ORDER BY version")).map(
-    (each) => each.version,
-  );
-  refuse(
-    MIGRATIONS.filter((version) => !applied.includes(version)),
-    "migrations that this release needs were not applied",
-  );
-  refuse(
-    applied.filter((version) => !MIGRATIONS.includes(version)),
-    "migrations are newer than this release",
-  );
-  return `at ${applied.at(-1)}`;
+  refuse(await pending(client), "migrations that this release needs were not applied");
+  return `at ${(await known()).at(-1)}`;
 }
 
 /** Sequences that would hand out a number that is taken already are moved past it. */

@@ -55,7 +55,8 @@ async function runStep(client, area, step) {
   }
 }
 
-function describe(error) {
+/** What went wrong, in words. */
+export function describe(error) {
   // A refused connection may carry its reasons in a list and no message of its own.
   return error.message || error.errors?.map((each) => each.message).join("; ") || String(error);
 }

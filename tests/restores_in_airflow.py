@@ -1,0 +1,137 @@
+"""Operations on a live application in a running Airflow: an app that is damaged, and the people who restore it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from drills_in_airflow import MODULE, edit, person, states
+from fix_airflow import Airflow, app_site, await_true
+from fix_environment import Site
+from holdfast.values.ids import RestorePointId
+from holdfast_embedded.airflow.api import segment
+from holdfast_embedded.airflow.task_log import error_in, task_log
+
+ROWS = 1000
+TABLES = f"""
+CREATE TABLE "User" (id int PRIMARY KEY, email text);
+INSERT INTO "User" SELECT n, 'user' || n || '@example.org' FROM generate_series(1, {ROWS}) n;
+"""
+# It fails as asked for, after it has changed something that it cannot take back.
+MIGRATE = """
+set -e
+psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -c 'ALTER TABLE "User" ADD COLUMN phone text'
+if [ -e broken ]; then echo 'P3009: migration add_phone failed' >&2; exit 3; fi
+"""
+
+
+def live_site(folder: Path, database_url: str) -> Site:
+    """An app with a table, two uploads, a migration and a question, of which there is one restore point."""
+    (folder / "uploads").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / "uploads" / name).write_text(f"upload {name}")
+    (folder / "application").mkdir()
+    (folder / "application/migrate.sh").write_text(MIGRATE)
+    (folder / "application/resolve.sh").write_text("echo resolved > resolved\n")
+    variables = {
+        "AIRFLOW_CONN_SHOP_DB": database_url,
+        "HOLDFAST_RECOVERY": str(folder / "recovery"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+    made = app_site(folder, variables)
+    made.policy_file.with_suffix(".py").write_text(MODULE)
+    edit(made, fields(folder))
+    made.backup()
+    return made
+
+
+def fields(folder: Path) -> dict[str, Any]:
+    """The fields of a policy that lets people restore."""
+    psql = str(Path(os.environ.get("PATH", "").split(":")[0]))
+    return {
+        "tiers": {"nightly": {"keep": "35d"}, "snapshot": {"keep": "90d"}},
+        "media": {"source": f"file://{folder}/uploads"},
+        "drill": {
+            "queries": {"users": {"sql": 'SELECT count(*) FROM "User"', "expect": {"at_least": 1}, "area": "login"}}
+        },
+        "migration": {
+            "command": "sh migrate.sh",
+            "follow_up": ["sh resolve.sh"],
+            "app_dir": str(folder / "application"),
+            "env": {"PATH": f"{psql}:{os.environ['PATH']}"},
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an operation's DAG, and what people do to it."""
+
+    airflow: Airflow
+    tier: str
+    path: str
+
+    @classmethod
+    def begin(cls, airflow: Airflow, tier: str, by: str = "dba", **form: object) -> Run:
+        """A person triggers the DAG."""
+        dag = f"dags/shop-production.{tier}"
+        await_true(lambda: (airflow.api.get(dag) or {}).get("is_stale") is False, 120, f"{dag} is known")
+        body = {"logical_date": None, "conf": {"reason": "the incident", **form}}
+        run = person(airflow, by).post(f"{dag}/dagRuns", body)
+        return cls(airflow, tier, f"{dag}/dagRuns/{segment(run['dag_run_id'])}")
+
+    def state(self, task_id: str) -> str | None:
+        """How the task stands."""
+        found: str | None = self.airflow.task(self.path, task_id).get("state")
+        return found
+
+    def await_asked(self, gate: str = "approve") -> str:
+        """Wait until the gate asks; returns what it shows. Fails at once where the run ends before."""
+
+        def asks() -> bool:
+            assert self.airflow.api.get(self.path)["state"] in ("queued", "running"), self.told()
+            return self.state(gate) == "awaiting_input"
+
+        await_true(asks, 300, f"{gate} asks")
+        detail = self.airflow.api.get(f"{self.path}/taskInstances/{gate}/-1/hitlDetails")
+        return str(detail["body"])
+
+    def answer(self, option: str = "Approve", by: str = "teamlead", *, reason: str | None = None) -> None:
+        """Another person answers."""
+        answer = {"chosen_options": [option], "params_input": {"reason": reason}}
+        person(self.airflow, by).patch(f"{self.path}/taskInstances/approve/-1/hitlDetails", answer)
+
+    def end(self, within_s: float = 400) -> str:
+        """The state in which it ends."""
+        return self.airflow.end_of(self.path, within_s)
+
+    def states(self) -> dict[str, str]:
+        """The state of each task."""
+        return states(self.airflow, self.path)
+
+    def error(self, task_id: str) -> str:
+        """What the task's last try said went wrong."""
+        attempt = self.airflow.task(self.path, task_id)["try_number"]
+        run_id = self.airflow.api.get(self.path)["dag_run_id"]
+        logs = self.airflow.logs / "tasks"
+        return error_in(task_log(logs, f"shop-production.{self.tier}", run_id, task_id, attempt))
+
+    def told(self) -> str:
+        """What each failed task said."""
+        failed = [task for task, state in self.states().items() if state == "failed"]
+        return "\n".join(f"{task}: {self.error(task)}" for task in failed)
+
+    def operation(self, task_id: str = "open") -> RestorePointId:
+        """The operation that it has opened."""
+        return RestorePointId.parse(self.airflow.returned(self.path, task_id))
+
+
+def one(url: str, query: str) -> Any:
+    """The single value of a query."""
+    with psycopg.connect(url) as session:
+        row = session.execute(query).fetchone()
+    return row[0] if row else None

@@ -47,25 +47,29 @@ def run_answered(
         answers.join(30)
 
 
-def _answer(dag_id: str, by: str, option: str, before: Callable[[], object], seen: Seen, is_over: Event) -> None:
-    app = _app()
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=by, role="admin"))
+def ask(method: str, path: str, body: Any = None, *, by: str, role: str | None = "admin") -> httpx.Response:
+    """What Airflow's API server, plugins and all, answers to somebody."""
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=by, role=role))
 
-    async def send(method: str, place: str, body: Any = None) -> httpx.Response:
-        transport = httpx.ASGITransport(app=app)
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=_app())
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow", headers=headers) as client:
-            return await client.request(method, place, json=body)
+            return await client.request(method, path, json=body)
 
+    return asyncio.run(send())
+
+
+def _answer(dag_id: str, by: str, option: str, before: Callable[[], object], seen: Seen, is_over: Event) -> None:
+    _app()
     while not is_over.is_set():
         time.sleep(0.2)
         for run_id, task_id in _waiting(dag_id):
             task = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}/-1/hitlDetails"
-            seen[task_id] = asyncio.run(send("GET", task)).json()["body"]
+            seen[task_id] = ask("GET", task, by=by).json()["body"]
             before()
             reason = {"reason": "not like this"} if option == "Reject" else {}
-            answer = {"chosen_options": [option], "params_input": reason}
-            assert asyncio.run(send("PATCH", task, answer)).status_code == 200
+            assert ask("PATCH", task, {"chosen_options": [option], "params_input": reason}, by=by).status_code == 200
 
 
 @cache

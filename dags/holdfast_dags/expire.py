@@ -6,11 +6,11 @@ to know first, or has just shortened a rule.
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Param, chain
 
 from holdfast_dags import runbook
 from holdfast_dags.protected import Protected
-from holdfast_dags.restore_point_steps import expire
+from holdfast_dags.restore_point_steps import drop_replaced, expire
 from holdfast_dags.tier_dag import tier_dag
 
 TIER = "expire"
@@ -25,5 +25,8 @@ _DRY_RUN = Param(
 def build(protected: Protected) -> DAG:
     """The expire DAG of one environment."""
     with tier_dag(protected, TIER, params={"dry_run": _DRY_RUN}) as dag:
-        expire(protected, is_dry_run="{{ params.dry_run }}")
+        chain(
+            expire(protected, is_dry_run="{{ params.dry_run }}"),
+            *drop_replaced(protected, is_dry_run="{{ params.dry_run }}"),
+        )
     return runbook.attached(dag, TIER, protected)

@@ -10,7 +10,7 @@ from airflow.sdk import Param
 
 from holdfast.errors import UsageError
 from holdfast_airflow.answers import LONGEST_NAME, column_of, table_of
-from holdfast_airflow.rows_form import condition_of, condition_param, table_param
+from holdfast_airflow.condition import condition_of, condition_param, table_param
 
 
 @dataclass(frozen=True, slots=True)

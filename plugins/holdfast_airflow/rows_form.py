@@ -1,4 +1,4 @@
-"""The forms of the DAGs that recover rows and undo that: which rows, and what becomes of those that are there."""
+"""The form of the DAG that recovers rows: which of them, and what becomes of those that are there."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from pydantic import JsonValue
 
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
-from holdfast_airflow.answers import (
-    LONGEST_NAME,
-    column_of,
-    line_of,
-    lines_of,
-    number_of,
-    one_of,
-    table_of,
-    text_of,
-)
-from holdfast_airflow.operation_form import ID, Asked, reason_param, restore_point_param, window_params
+from holdfast_airflow.answers import column_of, lines_of, number_of, one_of, table_of
+from holdfast_airflow.condition import condition_of, condition_param, table_param
+from holdfast_airflow.operation_form import Asked, reason_param, restore_point_param, window_params
 from holdfast_airflow.restore_choices import NONE, Choices
 
 Conflicts = Literal["report", "overwrite"]
@@ -31,7 +23,6 @@ CONFLICTS: tuple[Conflicts, ...] = ("report", "overwrite")
 TRIGGERS: tuple[Triggers, ...] = ("quiet", "fire")
 USUAL_LIMIT = 10_000
 _HIGHEST_LIMIT = 1_000_000
-_RECOVERED = "recover_rows"
 _KEY = re.compile(r'\s*("(?:[^"]|"")+"|[^"=]+?)\s*=(.*)', re.DOTALL)
 
 
@@ -88,31 +79,6 @@ class RowsForm:
         return asked.model_dump(mode="json")
 
 
-@dataclass(frozen=True, slots=True)
-class UndoForm:
-    """The answers of a run that undoes: the operation that had recovered rows, and why they are to go again."""
-
-    of_operation: RestorePointId
-    asked: Asked
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Self:
-        """The answers in a run's params; raises UsageError for what is no operation that recovers rows."""
-        given = {name: params[name] for name in params}
-        named = line_of(given.get("operation"), "operation", longest=100)
-        found = RestorePointId.recognised(named or "")
-        if found is None or found.tier != _RECOVERED:
-            raise UsageError(
-                f"operation: {named!r} is no operation that recovers rows" if named else "operation: is missing",
-                hint="Take its id from the page of the run that recovered them: 20261122T090000Z-recover_rows-4f9c2a.",
-            )
-        return cls(found, Asked.of({**given, "restore_point": None}))
-
-    def request(self) -> dict[str, JsonValue]:
-        """What the operation is opened with."""
-        return {"of": str(self.of_operation)}
-
-
 def key_of(line: str) -> tuple[str, str]:
     """Column and value of ``COLUMN=VALUE``, without blanks around them; the column may stand in quotes.
 
@@ -126,21 +92,6 @@ def key_of(line: str) -> tuple[str, str]:
     if "\0" in line:
         raise UsageError("keys: a zero byte stands in one of them")
     return column_of(found[1], "keys"), found[2].strip()
-
-
-def condition_of(value: object, field: str) -> str | None:
-    """A condition in SQL as it was written, None where none was; raises UsageError where it is not one expression."""
-    from holdfast.postgres.predicates import Predicate
-
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{field}: is no text")
-    text = text_of(value)
-    if text is None:
-        return None
-    try:
-        return str(Predicate.parse(text))
-    except UsageError as error:
-        raise UsageError(f"{field}: {error.message}", hint=error.hint) from error
 
 
 def params(choices: Choices = NONE) -> dict[str, Param]:
@@ -190,42 +141,3 @@ def params(choices: Choices = NONE) -> dict[str, Param]:
         "reason": reason_param(),
         **window_params(),
     }
-
-
-def undo_params() -> dict[str, Param]:
-    """The form of an undo."""
-    return {
-        "operation": Param(
-            None,
-            type="string",
-            pattern=ID.replace("[a-z][a-z0-9_]*", _RECOVERED),
-            title="Operation",
-            description="The recovery to undo: its id, from the page of its run or from its evidence",
-        ),
-        "reason": reason_param(),
-        **window_params(),
-    }
-
-
-def table_param(meaning: str) -> Param:
-    """One table."""
-    return Param(
-        None,
-        type="string",
-        minLength=1,
-        maxLength=LONGEST_NAME,
-        title="Table",
-        description=f'{meaning}; mixed case in quotes as in SQL: public."User"',
-    )
-
-
-def condition_param(meaning: str, *, is_required: bool) -> Param:
-    """A condition on the rows of one table."""
-    return Param(
-        None,
-        type="string" if is_required else ["null", "string"],
-        format="multiline",
-        maxLength=4000,
-        title="Condition",
-        description=f"{meaning}: \"createdAt\" >= '2026-01-02' AND status IS NULL",
-    )

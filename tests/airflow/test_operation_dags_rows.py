@@ -7,14 +7,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
+from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
 
 from dag_runs import DUE, returned, run_once, states
 from fix_environment import MakeSite, Site
 from fix_postgres import execute, rows
-from gates_in_process import run_answered
+from gates_in_process import ask, run_answered
 from holdfast.evidence import read_evidence
 from holdfast.values.ids import RestorePointId
 from holdfast_dags import protect
@@ -117,7 +119,9 @@ def content(site: Site, table: str) -> list[tuple[object, ...]]:
     return rows(url_of(site), f'SELECT * FROM "{table}" ORDER BY id')
 
 
-def test_rows_are_found_recovered_and_taken_back(site: Site, adopt: Adopt, recovery_folder: Path) -> None:
+def test_rows_are_found_recovered_and_taken_back(
+    site: Site, adopt: Adopt, recovery_folder: Path, dags_folder: Path
+) -> None:
     """Scenario A: a user is deleted for real, comes back with what he refers to, and the recovery can be undone."""
     before = content(site, "User")
     execute(url_of(site), 'DELETE FROM "AttendanceRecord"; DELETE FROM "User" WHERE id IN (19, 20)')
@@ -132,11 +136,26 @@ def test_rows_are_found_recovered_and_taken_back(site: Site, adopt: Adopt, recov
     assert (evidence.verdict, [given.approver for given in evidence.approvals]) == ("passed", ["emil"])
     assert returned(run, "apply")["figures"]["rows inserted"] == 2
     assert list(recovery_folder.iterdir()) == []
+    see_pages(run, site, dags_folder)
 
     undo = {"operation": str(operation), "reason": "it was no mistake"}
     back, _ = run_answered(adopt(site, "undo_rows"), DUE - timedelta(days=next(_days)), **undo)
     assert set(states(back).values()) == {"success"}, states(back)
     assert content(site, "User") == lacking
+
+
+def see_pages(run: DagRun, site: Site, dags_folder: Path) -> None:
+    """The run's page, its evidence and its plan, as a reader and as nobody who may read sees them."""
+    # Where Airflow has the DAG from, its policy lies beside the file.
+    (dags_folder / "shop.yaml").write_text(site.policy_file.read_text())
+    page = f"/holdfast/runs/{run.dag_id}/{quote(run.run_id, safe='')}"
+    for path, said in (("", "Done and recorded; approved by emil"), ("/evidence", "emil"), ("/plan", "id=20")):
+        shown = ask("GET", page + path, by="reader", role="viewer")
+        assert (shown.status_code, said in shown.text) == (200, True), shown.text
+        assert ask("GET", page + path, by="stranger", role=None).status_code == 403
+    assert ask("GET", f"{page}/evidence/nightly", by="reader", role="viewer").status_code == 404
+    assert ask("GET", f"{page}/evidence/restore", by="reader", role="viewer").status_code == 503  # it made none
+    (dags_folder / "shop.yaml").unlink()
 
 
 def test_tables_that_are_as_they_were_need_no_approval(site: Site, adopt: Adopt) -> None:

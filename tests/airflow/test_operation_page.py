@@ -98,6 +98,14 @@ def test_rehearsal_of_a_restore_has_a_link_of_its_own() -> None:
     assert 'href="manual__1/evidence/restore_check"' in page
 
 
+def test_fresh_snapshot_is_named() -> None:
+    """It is what the live database was before."""
+    fresh = step("ManifestOperator", restore_point="20261122T090000Z-snapshot-4f9c2a", bytes=2048)
+    page = shown(PLAN, fresh, ASKED, NOT_YET, dag_id="shop-production.restore", state="running")
+    assert "20261122T090000Z-snapshot-4f9c2a" in page and "2.00 KiB stored" in page
+    assert "There is no restore point" not in page
+
+
 def test_way_back_after_a_migration_has_a_link_of_its_own() -> None:
     """The migration failed, and that stays said; the snapshot was restored."""
     back = Step("evidence_return", "OperationEvidenceOperator", "success", 1, 4.0, Loose(PASSED))

@@ -10,12 +10,13 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError
 
 from holdfast.errors import UsageError
-from holdfast_airflow import instant_form, rows_form, tables_form
+from holdfast_airflow import instant_form, rows_form, tables_form, undo_form
 from holdfast_airflow.answers import lines_of
 from holdfast_airflow.instant_form import InstantForm
 from holdfast_airflow.operation_form import Asked
-from holdfast_airflow.rows_form import RowsForm, UndoForm, key_of
+from holdfast_airflow.rows_form import RowsForm, key_of
 from holdfast_airflow.tables_form import TablesForm
+from holdfast_airflow.undo_form import UndoForm
 
 POINT = "20261122T090000Z-nightly-4f9c2a"
 RECOVERY = "20261122T090000Z-recover_rows-4f9c2a"
@@ -189,7 +190,7 @@ def test_lines_are_lines(value: Any) -> None:
             rows_form.params,
             {**ROWS, "keys": None, "predicate": "true", **WINDOW},
         ),
-        (rows_form.undo_params, UNDO),
+        (undo_form.params, UNDO),
         (instant_form.params, INSTANT),
     ],
 )

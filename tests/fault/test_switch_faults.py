@@ -100,7 +100,7 @@ def test_killed_switch_leaves_old_or_new_under_the_name(pair: Pair) -> None:
     chance = random.Random(7)
     seen = set()
     with Application(pair) as application:
-        for _ in range(6):
+        for _ in range(4):
             _killed_after(pair, chance.uniform(0.0, 0.25))
             # The server may still be at the commit that it was asked for, or has yet to find that nobody listens.
             _await_free(pair, live.oid)

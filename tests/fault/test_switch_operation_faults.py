@@ -187,3 +187,22 @@ def test_kept_is_dropped_when_due(site: Site) -> None:
     found = site.json("kept", str(site.policy_file), "production", "--drop-due")
     assert ([each["name"] for each in found["removed"]], found["kept"]) == ([name], [])
     assert (_beside(_url(site)), _rows(_url(site))) == ([], 4000)
+
+
+def test_over_the_live_database(site: Site) -> None:
+    """Where renaming is not allowed: under the same gates, in one transaction, with grants as they were."""
+    site.edit_policy("    tiers:", "    restore: {method: clean}\n    tiers:")
+    role = f"reader_{os.getpid()}"
+    execute(_url(site), f"CREATE ROLE {role}; GRANT SELECT ON orders TO {role}")
+    try:
+        plan = site.json("switch", str(site.policy_file), "production", site.variables["POINT"])
+        assert "over the live database" in plan["body"]
+        site.json(*_apply(site, "0" * 64), expect=1)
+        assert _rows(_url(site)) == 2000
+        done = site.json(*_apply(site, plan["plan"]))
+        assert (done["verdict"], _rows(_url(site)), _beside(_url(site))) == ("passed", 4000, [])
+        with psycopg.connect(_url(site)) as session:
+            found = session.execute("SELECT has_table_privilege(%s, 'orders', 'SELECT')", (role,)).fetchone()
+        assert found == (True,)
+    finally:
+        execute(_url(site), f"DROP OWNED BY {role}; DROP ROLE {role}")

@@ -378,3 +378,37 @@ def test_approval_in_a_bucket(environment: Environment, s3_store: Store) -> None
     assert demand(there)
     with pytest.raises(ApprovalError, match="nobody was asked"):
         demand(environment)
+
+
+@pytest.mark.parametrize(("until", "expires"), [(timedelta(hours=2), timedelta(hours=2)), (timedelta(days=9), None)])
+def test_request_expires_with_the_change_window(
+    environment: Environment, until: timedelta, expires: timedelta | None
+) -> None:
+    """Or as the policy says, whichever comes first."""
+    request = request_approval(
+        environment,
+        SUBJECT,
+        gate="approval",
+        position=1,
+        body=PLAN,
+        requested_by="ada",
+        origin="shop-production.restore/manual__1",
+        until=NOW + until,
+    )
+    assert request.expires_at == NOW + (expires or timedelta(hours=24))
+
+
+def test_nobody_is_asked_once_the_change_window_has_closed(environment: Environment) -> None:
+    """The error says since when; no request is left."""
+    with pytest.raises(ApprovalError, match="the time to answer is over since 2026-11-22 09:00:00"):
+        request_approval(
+            environment,
+            SUBJECT,
+            gate="approval",
+            position=1,
+            body=PLAN,
+            requested_by="ada",
+            origin="shop-production.restore/manual__1",
+            until=NOW,
+        )
+    assert read_approvals(environment, SUBJECT) == ()

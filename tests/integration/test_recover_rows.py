@@ -34,8 +34,11 @@ def test_recovers_with_a_role_that_owns_nothing(shop: Shop) -> None:
     """It cannot keep triggers quiet, and the plan says so; what it may not write is refused as a whole."""
     shop.run("""CREATE ROLE rows_clerk LOGIN PASSWORD 'x'; GRANT SELECT, INSERT, UPDATE, DELETE ON "User" TO rows_clerk;
                 GRANT SELECT ON ALL TABLES IN SCHEMA public TO rows_clerk; GRANT INSERT ON audit TO rows_clerk;
+                GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO rows_clerk;
                 DELETE FROM "a.b ""c" WHERE "User" = 40; DELETE FROM "User" WHERE id = 40; TRUNCATE audit""")
-    shop.site.variables["AIRFLOW_CONN_SHOP_DB"] = url_of(Target.parse(shop.url).with_parameters(user="rows_clerk"))
+    shop.site.variables["AIRFLOW_CONN_SHOP_DB"] = url_of(
+        Target.parse(shop.url).with_parameters(user="rows_clerk", password="x")
+    )
     try:
         plan = shop.plan('"User"', ("id", "40"))
         assert 'triggers of `public."User"` **fire**' in plan.body

@@ -59,9 +59,9 @@ class Shop:
     def plan(self, *tables: str, mode: str = "replace") -> Plan:
         return plan_tables(self.environment, self.point, TablesRequest.model_validate({"tables": tables, "mode": mode}))
 
-    def apply(self, approved: Plan, *tables: str, mode: str = "replace") -> dict[str, object]:
+    def apply(self, approved: Plan | None, *tables: str, mode: str = "replace") -> dict[str, object]:
         def demand(fresh: Plan) -> None:
-            if fresh.sha256 != approved.sha256:
+            if approved is not None and fresh.sha256 != approved.sha256:
                 raise ApprovalError("the plan has changed")
 
         request = TablesRequest.model_validate({"tables": tables, "mode": mode})
@@ -126,7 +126,7 @@ def test_merge_leaves_what_only_live_has(shop: Shop) -> None:
 def test_a_plan_that_is_not_of_now_changes_nothing(shop: Shop) -> None:
     """Live changed after the approval; nothing differs; tables that are not there, or no names at all."""
     with pytest.raises(UsageError, match="nothing differs"):
-        shop.apply(shop.plan("log"), "log")
+        shop.apply(None, "log")
     execute(shop.url, _EDITS)
     plan = shop.plan("log", "Order")
     execute(shop.url, "UPDATE log SET line = 'once more' WHERE n = 7")
@@ -134,10 +134,8 @@ def test_a_plan_that_is_not_of_now_changes_nothing(shop: Shop) -> None:
     stored = shop.site.stored_files()
     with pytest.raises(ApprovalError):
         shop.apply(plan, "log", "Order")
-    broken = shop.plan("User")
-    assert 'choose public."Order" too' in broken.faults[0]
-    with pytest.raises(UsageError, match="cannot be done"):
-        shop.apply(broken, "User")
+    with pytest.raises(UsageError, match=r'cannot be done.*choose public."Order" too'):
+        shop.apply(None, "User")
     for name in ("nowhere", 'log"; DROP TABLE log; --', "log; DELETE FROM log", "public.", ""):
         with pytest.raises(UsageError):
             shop.plan(name)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from evidence_factory import make_operation
+from holdfast.evidence.checklists import checklists
+from holdfast.evidence.objects import OPERATION_KINDS
 from holdfast.manifest.model import Manifest
 from holdfast.policy import Policy, load_policy
 from holdfast.policy.model import EnvironmentPolicy
@@ -72,3 +75,12 @@ def test_the_example_manifest_is_one() -> None:
     example = re.search(r"```json\n(\{\n  \"format\".*?\n\}\n)```", text, re.DOTALL)
     assert example
     assert Manifest.model_validate_json(example[1]).encode().decode() == example[1]
+
+
+def test_on_call_finds_every_operation() -> None:
+    """Each has its row or its step on the page for on-call, and each checklist that reports tick stands there, too."""
+    text = (PROJECT / "docs" / "on-call.md").read_text(encoding="utf-8")
+    assert [kind for kind in OPERATION_KINDS if f"`{kind}`" not in text] == []
+    ticked = [item.text for each in checklists(make_operation(), None) for item in each.items]
+    assert [item for item in ticked if item not in text] == []
+    assert text.index("| situation |") < 100

@@ -82,7 +82,7 @@ def _worded(name: str, value: Fact) -> tuple[str, str]:
     before, _, unit = words.rpartition(" ")
     if unit == "seconds":
         return before or "time", figures.seconds(value)
-    if unit == "oid":
+    if unit in ("oid", "num"):
         return words, str(value)
     if unit == "bytes":
         return f"{before} size".strip(), figures.size(int(value))

@@ -21,7 +21,9 @@ def operation_checklists(evidence: Evidence) -> Iterator[tuple[str, tuple[Item, 
     steps = StepsTaken(evidence)
     if evidence.kind in _PLANNED_DEPLOYMENT:
         yield "Before a deployment", tuple(_before_deployment(steps))
-    yield "After an incident", tuple(_after_incident(steps))
+    # A migration that went well was no incident.
+    if evidence.kind != "guarded_migration" or evidence.verdict == "failed":
+        yield "After an incident", tuple(_after_incident(steps))
 
 
 def _before_deployment(steps: StepsTaken) -> Iterator[Item]:
@@ -74,7 +76,7 @@ def _elsewhere(steps: StepsTaken, text: str) -> Item:
     rehearsal = _fact(evidence, "rehearsal")
     taken = [name for name in _BESIDE if steps.named(name) or name in evidence.steps_not_run]
     if taken:
-        beside = "beside the live one, under another name"
+        beside = "beside what is live, under another name, before the switch"
         return of(steps, text, *taken, detail=f"{beside}; before that, evidence {rehearsal}" if rehearsal else beside)
     if evidence.kind in _LOOKED_UP_ELSEWHERE:
         return of(steps, text, acts.PLAN, detail="into a throwaway database, to compare it with what is live")

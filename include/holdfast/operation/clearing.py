@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.environment import Environment
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, RestoreError
 from holdfast.operation.live import live_target
 from holdfast.postgres.replaced import Replaced, drop_replaced, list_replaced
 from holdfast.postgres.switching import exclusive
@@ -46,6 +46,11 @@ class Cleared:
     removed: tuple[Kept, ...]
     faults: tuple[str, ...]
 
+    def demand_clean(self) -> None:
+        """Raise RestoreError where something due could not be removed."""
+        if self.faults:
+            raise RestoreError("; ".join(self.faults), hint="`holdfast kept` lists what is there and until when.")
+
     def as_json(self) -> dict[str, object]:
         """The facts as an object of plain values."""
         return {
@@ -60,14 +65,18 @@ def list_kept(environment: Environment) -> tuple[Kept, ...]:
     return (*map(_of_database, _databases(environment)), *_media(environment))
 
 
-def drop_due(environment: Environment, *, now: datetime) -> Cleared:
-    """Remove what was to be kept until ``now`` or before; what is live is never touched.
+def drop_due(environment: Environment, *, now: datetime, is_dry_run: bool = False) -> Cleared:
+    """Remove what was to be kept until ``now`` or before, or only say what that is; what is live is never touched.
 
     What cannot be removed stands in the faults. Raises what connecting to the live server raises, and RestoreError
     where an operation is at work on the live application.
     """
     removed: list[Kept] = []
     faults: list[str] = []
+    if is_dry_run:
+        kept = list_kept(environment)
+        due = tuple(each for each in kept if each.keep_until is not None and each.keep_until <= now)
+        return Cleared(tuple(each for each in kept if each not in due), due, ())
     live = live_target(environment)
     with exclusive(live, environment.app, environment.name):
         for each in _databases(environment):
@@ -80,9 +89,9 @@ def drop_due(environment: Environment, *, now: datetime) -> Cleared:
             else:
                 removed.append(_of_database(each))
         if _has_place(environment):
-            due = {each.name: each for each in _media(environment)}
+            there = {each.name: each for each in _media(environment)}
             media = drop_replaced_media(environment, now=now)
-            removed += [due[each.name] for each in media.dropped if each.name in due]
+            removed += [there[each.name] for each in media.dropped if each.name in there]
             faults += media.faults
     return Cleared(list_kept(environment), tuple(removed), tuple(faults))
 

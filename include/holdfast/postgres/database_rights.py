@@ -44,6 +44,12 @@ _LISTS = frozenset(
     }
 )
 
+_REFUSALS = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.InvalidParameterValue,
+)
+
 Grant = tuple[str | None, str, bool]
 Setting = tuple[str | None, str, str]
 
@@ -80,7 +86,7 @@ def apply_database_rights(session: Session, name: str, have: DatabaseRights, wan
         try:
             with session.transaction():
                 session.execute(statement)
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
+        except _REFUSALS as error:
             yield f"database {name}: {what}: {error.diag.message_primary}"
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from holdfast.errors import DatabaseError, RestoreError, UsageError
+from holdfast.errors import DatabaseError, RestoreError
 from holdfast.manifest.model import SourceFacts
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.facts import UNKNOWN, system_identifier
 from holdfast.postgres.locales import Locale, candidates
+from holdfast.postgres.maintenance import maintenance_session
 from holdfast.postgres.session import (
     DatabaseMissing,
     Session,
@@ -21,7 +22,6 @@ from holdfast.postgres.session import (
     without_login_triggers,
 )
 
-_MAINTENANCE = ("postgres", "template1", "defaultdb")
 _SHOWN = 20
 
 # Everything that a database made from template0 does not hold. Members of extensions do not count: a service
@@ -118,7 +118,7 @@ def inspect(target: Target) -> Inspection:
             rows = session.execute(sql.SQL(_USER_OBJECTS).format(shown=sql.Literal(_SHOWN))).fetchall()
             return _inspection(without_login_triggers(target, session), session, rows, exists=True)
     except DatabaseMissing:
-        with _maintenance_session(target) as session, translated(target, "looking at the server"):
+        with maintenance_session(target) as session, translated(target, "looking at the server"):
             return _inspection(without_login_triggers(target, session), session, [], exists=False)
 
 
@@ -147,7 +147,7 @@ def create_database(target: Target, facts: SourceFacts) -> tuple[str, ...]:
     sorted and compared, never what is stored. Returns a note in words when that was so.
     """
     wished, *others = candidates(facts)
-    with _maintenance_session(target) as session:
+    with maintenance_session(target) as session:
         version = session.info.server_version
         for locale in (wished, *others):
             if not locale.is_possible(version):
@@ -187,14 +187,3 @@ def _inspection(target: Target, session: Session, rows: list[tuple[int, str]], *
         server_major=session.info.server_version // 10000,
         is_superuser=session.info.parameter_status("is_superuser") == "on",
     )
-
-
-def _maintenance_session(target: Target) -> Session:
-    """A session in a database that every server has."""
-    refusals: list[Exception] = []
-    for name in _MAINTENANCE:
-        try:
-            return connect(target.with_database(name))
-        except (DatabaseError, UsageError) as error:
-            refusals.append(error)
-    raise refusals[0]

@@ -11,6 +11,7 @@ from holdfast_airflow.operators.drill_steps import (
     RestoreMediaOperator,
     RunCommandOperator,
 )
+from holdfast_airflow.operators.drop_replaced import DropReplacedOperator
 from holdfast_airflow.operators.dump import DumpOperator
 from holdfast_airflow.operators.expire import ExpireOperator
 from holdfast_airflow.operators.first_instant import FirstInstantOperator
@@ -56,6 +57,7 @@ __all__ = [
     "CheckDatabaseOperator",
     "CheckLiveOperator",
     "CloseDrillOperator",
+    "DropReplacedOperator",
     "DumpOperator",
     "EvidenceOperator",
     "ExpireOperator",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from holdfast_airflow.operators.operation_open import OpenOperationOperator, Wanted
-from holdfast_airflow.rows_form import RowsForm, UndoForm
+from holdfast_airflow.rows_form import RowsForm
+from holdfast_airflow.undo_form import UndoForm
 
 if TYPE_CHECKING:
     from holdfast.environment import Environment

@@ -33,6 +33,8 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
     """
 
     template_fields: Sequence[str] = ("subject_id",)
+    afterwards: str | None = None
+    """What to do after an answer that does not count, where that is not to ask once more at the same gate."""
 
     def __init__(self, *, subject_id: str | XComArg, gate: str = "approval", position: int = 1, **kwargs: Any) -> None:
         # A person is asked once: asking again is for people to decide. Airflow would take an execution timeout, which
@@ -94,12 +96,16 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
         with self.engine() as environment:
             if "error" not in event:
                 HITLOperator.execute_complete(self, context, event)  # refuses what its form does not know
-            answer = self._taken_down(environment, RestorePointId.parse(subject or str(self.subject_id)), number, event)
+            asked = RestorePointId.parse(subject or str(self.subject_id))
+            try:
+                answer = self._taken_down(environment, asked, number, event)
+            except ApprovalError as error:
+                raise ApprovalError(error.message, hint=self.afterwards or error.hint) from error
             self.show(context, _facts(answer))
             if answer.decision == "rejected":
+                again = "Nothing behind this gate runs. Clear this task to ask again once the reason is mended."
                 raise ApprovalError(
-                    f"{answer.title}: {answer.approver} rejected it: {answer.reason}",
-                    hint="Nothing behind this gate runs. Clear this task to ask again once the reason is mended.",
+                    f"{answer.title}: {answer.approver} rejected it: {answer.reason}", hint=self.afterwards or again
                 )
         self.log.info("%s: %s approved it", answer.title, answer.approver)
         return _facts(answer)

@@ -17,6 +17,8 @@ class OperationApprovalSensor(ApprovalSensor):
     """Shows the plan with what stands behind it; it may be answered until the change window ends, if there is one."""
 
     ui_color = "#f5e6e3"
+    # Its evidence is recorded right behind a gate that was not passed.
+    afterwards = "The operation ends here, and nothing live was changed. Trigger a new run once the reason is mended."
 
     def plan(self, environment: Environment, subject: RestorePointId) -> str:
         """The plan, the rehearsal and the fresh snapshot, as the store has them."""

@@ -9,8 +9,8 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
 from holdfast_airflow.ui.evidence import OPERATIONS, find_drill, read_plan, read_report
-from holdfast_airflow.ui.run_facts import read_run
 from holdfast_airflow.ui.run_page import render, render_plan, render_refusal
+from holdfast_airflow.ui.run_reading import read_run
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 
 from holdfast.operation.rows.deciding import Change, Decision, shown_key
 from holdfast.operation.rows.entries import entries_of
 from holdfast.operation.rows.pool import Pool
 from holdfast.operation.rows.texts import RowId
 from holdfast.operation.rows.triggers import Triggers
+from holdfast.operation.rows.wording import code, count, visible
 from holdfast.postgres.relations import QualifiedName
 
 SHOWN = 20
@@ -17,7 +18,7 @@ SHOWN = 20
 
 def body_of(pool: Pool, decision: Decision, triggers: Sequence[Triggers], point: str, live: str) -> str:
     """The plan in Markdown: the same rows in live and restore point give the same bytes."""
-    lines = [f"## Recover rows of `{pool.table}`", "", f"From restore point `{point}` into live, {live}.", ""]
+    lines = [f"## Recover rows of {code(str(pool.table))}", "", f"From restore point `{point}` into live, {live}.", ""]
     lines += [f"Asked for: {_asked(pool)}.", ""]
     tables = sorted({row.id.table for row in decision.inserts} | {each.row.id.table for each in decision.overwrites})
     if decision.is_empty:
@@ -25,12 +26,13 @@ def body_of(pool: Pool, decision: Decision, triggers: Sequence[Triggers], point:
     for table in tables:
         lines += _table(pool, decision, table)
     lines += _left(pool, decision)
+    lines += ["", "### Besides", ""]
     lines += [line for each in triggers for line in each.lines()]
     if tables:
         lines += ["- sequences that columns of these tables own are raised where they lag behind, never set back"]
     lines += [f"- {note}" for note in pool.notes]
     lines += ["", f"SHA-256 of all contents that would be written or replaced: `{digest(pool, decision)}`", ""]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def digest(pool: Pool, decision: Decision) -> str:
@@ -57,7 +59,7 @@ def _table(pool: Pool, decision: Decision, table: QualifiedName) -> Iterator[str
     inserts = [row.id for row in decision.inserts if row.id.table == table and row.id in asked]
     parents = [row.id for row in decision.inserts if row.id.table == table and row.id not in asked]
     overwrites = [change for change in decision.overwrites if change.row.id.table == table]
-    yield from (f"### `{table}`", "")
+    yield from (f"### {code(str(table))}", "")
     yield from _keys(pool, f"insert {count(inserts)} that live lacks", inserts)
     yield from _keys(pool, f"insert {count(parents)} that the rows above refer to", parents)
     yield from _changes(pool, f"**overwrite** {count(overwrites)} that live has otherwise", overwrites)
@@ -99,21 +101,3 @@ def _and_more(count: int) -> Iterator[str]:
 
 def _more(count: int) -> str:
     return f" and {count - SHOWN} more" if count > SHOWN else ""
-
-
-def count(things: Sized) -> str:
-    """``1 row``, ``2 rows``."""
-    number = len(things)
-    return f"{number} row" if number == 1 else f"{number} rows"
-
-
-def code(text: str) -> str:
-    """Text from elsewhere, which can neither end its quotes nor its line."""
-    visible = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-    fence = "`" * (1 + max((len(run) for run in _runs(visible)), default=0))
-    edge = " " if visible.startswith("`") or visible.endswith("`") else ""
-    return f"{fence}{edge}{visible}{edge}{fence}"
-
-
-def _runs(text: str) -> list[str]:
-    return [run for run in "".join(letter if letter == "`" else " " for letter in text).split() if run]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from psycopg import sql
 
+from holdfast.operation.rows.wording import code
 from holdfast.postgres.relations import QualifiedName, Relation
 from holdfast.postgres.session import Session
 
@@ -43,9 +44,9 @@ class Triggers:
         """For the plan."""
         if self.names:
             become = "do not fire, for the rows are historical" if self.are_quiet else "**fire**"
-            yield f"- triggers of `{self.table}` {become}: {', '.join(f'`{name}`' for name in self.names)}"
+            yield f"- triggers of {code(str(self.table))} {become}: {', '.join(map(code, self.names))}"
         if self.rules:
-            yield f"- rules of `{self.table}` apply: {', '.join(f'`{name}`' for name in self.rules)}"
+            yield f"- rules of {code(str(self.table))} apply: {', '.join(map(code, self.rules))}"
 
 
 def triggers_of(

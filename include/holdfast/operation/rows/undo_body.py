@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from holdfast.operation.rows.body import SHOWN, code, count
+from holdfast.operation.rows.body import SHOWN
 from holdfast.operation.rows.livesession import Live
 from holdfast.operation.rows.texts import RowId
 from holdfast.operation.rows.triggers import Triggers
 from holdfast.operation.rows.undo_deciding import Undoing
+from holdfast.operation.rows.wording import code, count, visible
 from holdfast.values.ids import RestorePointId
 
 
@@ -29,7 +30,7 @@ def undo_body(undone: RestorePointId, live: Live, undoing: Undoing, triggers: Se
     lines += _told(live, "{} that are gone already", dict.fromkeys(undoing.gone))
     lines += [line for each in triggers for line in each.lines()]
     lines += ["", f"SHA-256 of all contents that would be written or deleted: `{hashed.hexdigest()}`", ""]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _told(live: Live, what: str, rows: Mapping[RowId, str | None]) -> Iterator[str]:

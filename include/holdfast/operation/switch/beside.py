@@ -22,6 +22,7 @@ from holdfast.restore.attempt import attempt_restore
 from holdfast.restore.media_beside import restore_media_beside
 
 _SHOWN = 20
+_NOTED = 100
 
 
 def restore_beside(
@@ -51,7 +52,8 @@ def restore_beside(
         "restore_seconds": round(attempt.fetch_seconds + attempt.restore_seconds, 1),
     }
     notes = (*attempt.notes, *(finding.message for finding in attempt.verdict.warnings), *taken_over)
-    return Outcome(tuple(blames_backup(fault) for fault in faults[:_SHOWN]), notes, facts), counted
+    more = (f"and {len(notes) - _NOTED} more",) if len(notes) > _NOTED else ()
+    return Outcome(tuple(blames_backup(fault) for fault in faults[:_SHOWN]), (*notes[:_NOTED], *more), facts), counted
 
 
 def restore_media(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:

@@ -150,6 +150,7 @@ def _notes(
     if server is not None and server.live is not None:
         size = f"{figures.size(server.live.size_bytes)}, " if server.live.size_bytes is not None else ""
         yield f"- Live now: {size}{len(server.live.sessions)} sessions that would be ended."
+        yield from (f"- {prose(note)}." for note in server.notes(source))
         try:
             yield from rows_lost(server.target, manifest)
         except HoldfastError as error:

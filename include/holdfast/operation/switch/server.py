@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.manifest.evidence import Fact
+from holdfast.manifest.model import SourceFacts
+from holdfast.postgres.beside import owner_faults
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.databases import LiveFacts, identify, look_at_live
 from holdfast.postgres.facts import system_identifier
@@ -13,6 +15,8 @@ from holdfast.postgres.maintenance import maintenance_session
 from holdfast.postgres.session import translated
 from holdfast.postgres.switching import kept_name
 from holdfast.values.ids import RestorePointId
+
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,12 @@ class LiveServer:
     def faults(self) -> tuple[str, ...]:
         """Why another database cannot be put in its place."""
         return () if self.live is None else (*self.live.may_rename, *self.live.hindrances)
+
+    def notes(self, source: SourceFacts) -> tuple[str, ...]:
+        """What would not be as it was, but hinders nothing: roles that lack, slots that stay behind."""
+        slots = [slot.name for slot in self.live.slots] if self.live is not None else []
+        behind = f"replication slots stay with what is replaced: {', '.join(slots)}"
+        return (*owner_faults(self.target, source)[:_SHOWN], *([behind] if slots else []))
 
 
 def look_at_server(target: Target, point: RestorePointId) -> LiveServer:

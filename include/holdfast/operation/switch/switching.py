@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from holdfast.drill.outcome import Outcome
@@ -18,6 +19,7 @@ from holdfast.operation.proof import demand_rehearsal, demand_snapshot, has_live
 from holdfast.operation.records import OperationOpen
 from holdfast.operation.switch.marking import marker_of
 from holdfast.operation.switch.planning import plan_switch
+from holdfast.operation.switch.rights import kept_rights
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.databases import DatabaseIdentity
 from holdfast.postgres.switching import Switched, exclusive, find_state, switch, take_name
@@ -139,7 +141,15 @@ def _over(environment: Environment, opened: OperationOpen, progress: Progress) -
         demand_proven(environment, opened)
 
     demand()  # before anything is fetched, and once more before the first write
-    done = restore_clean(environment, opened.point, live=target, identity=live, demand=demand, progress=progress)
+    done = restore_clean(
+        environment,
+        opened.point,
+        live=target,
+        identity=live,
+        demand=demand,
+        keep=partial(kept_rights, environment, operation),
+        progress=progress,
+    )
     facts: dict[str, Fact] = {
         "live_oid": live.oid,
         "kept_as": None,

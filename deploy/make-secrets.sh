@@ -58,18 +58,24 @@ demo_stores() {
 }
 demo_connections() {
     login=$(url holdfast_backup: demo_backup_password @demo-postgres:5432)
-    owner() { url "$1_app:" demo_owner_password "@demo-postgres:5432/$1"; }
     cat <<END
 coursepedia_production_db: postgresql://$login/coursepedia_production
 campustrack_production_db: postgresql://$login/college_attendance
 campustrack_staging_db: postgresql://$login/college_attendance_staging
 campustrack_development_db: postgresql://$login/college_attendance_development
+END
+    demo_stores
+}
+# Only the worker that changes what is live knows the owners of the databases.
+demo_operations() {
+    owner() { url "$1_app:" demo_owner_password "@demo-postgres:5432/$1"; }
+    demo_connections
+    cat <<END
 coursepedia_production_owner: postgresql://$(owner coursepedia_production)
 campustrack_production_owner: postgresql://$(owner college_attendance)
 campustrack_staging_owner: postgresql://$(owner college_attendance_staging)
 campustrack_development_owner: postgresql://$(owner college_attendance_development)
 END
-    demo_stores
 }
 
 # initdb, which makes the clusters of recovery environments, wants its user to have a name.
@@ -101,9 +107,11 @@ if [ -n "$demo" ]; then
     once demo_s3.json s3_logins
     once connections.yaml demo_connections
     once connections-recovery.yaml demo_stores
+    once connections-operations.yaml demo_operations
 fi
 once connections.yaml connections
 once connections-recovery.yaml connections
+once connections-operations.yaml connections
 
 [ "$(id -u)" -ne 0 ] || chown -R "$uid:$gid" .
 

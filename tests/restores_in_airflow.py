@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import psycopg
 
 from drills_in_airflow import MODULE, edit, person, states
-from fix_airflow import Airflow, app_site, await_true
+from fix_airflow import Airflow, app_site, await_true, command_line
 from fix_environment import Site
 from holdfast.values.ids import RestorePointId
 from holdfast_embedded.airflow.api import segment
 from holdfast_embedded.airflow.task_log import error_in, task_log
+from holdfast_embedded.process_tree import descendants
 
 ROWS = 1000
 TABLES = f"""
@@ -97,8 +99,21 @@ class Run:
             return self.state(gate) == "awaiting_input"
 
         await_true(asks, 300, f"{gate} asks")
+        # Airflow 3.3 takes a task for killed whose answer comes before its scheduler has heard that the worker let go
+        # of it (apache/airflow#67287).
+        await_true(lambda: self._is_let_go(gate), 60, f"the scheduler knows that {gate} waits")
         detail = self.airflow.api.get(f"{self.path}/taskInstances/{gate}/-1/hitlDetails")
         return str(detail["body"])
+
+    def _is_let_go(self, gate: str) -> bool:
+        attempt, run_id = (
+            self.airflow.task(self.path, gate)["try_number"],
+            self.airflow.api.get(self.path)["dag_run_id"],
+        )
+        dag = f"shop-production.{self.tier}"
+        key = f"dag_id='{dag}', task_id='{gate}', run_id='{run_id}', try_number={attempt},"
+        log = (self.airflow.logs / "airflow-scheduler.log").read_text(errors="replace")
+        return f"Received executor event with state success for task instance TaskInstanceKey({key}" in log
 
     def answer(self, option: str = "Approve", by: str = "teamlead", *, reason: str | None = None) -> None:
         """Another person answers."""
@@ -130,8 +145,37 @@ class Run:
         return RestorePointId.parse(self.airflow.returned(self.path, task_id))
 
 
+def rehearse(airflow: Airflow, where: str) -> None:
+    """Have the policy say where restores are rehearsed, and wait until Airflow has made the DAGs anew."""
+    edit(airflow.site, {"restore": {"rehearsal": where}})
+    for tier in ("restore", "rollback"):
+        tasks = f"dags/shop-production.{tier}/tasks"
+        await_true(lambda path=tasks: _rehearses(airflow, path) == (where == "recovery"), 120, f"{tier} is made anew")
+
+
+def _rehearses(airflow: Airflow, tasks: str) -> bool:
+    return any(task["task_id"].startswith("rehearsal.") for task in airflow.api.get(tasks)["tasks"])
+
+
 def one(url: str, query: str) -> Any:
     """The single value of a query."""
     with psycopg.connect(url) as session:
         row = session.execute(query).fetchone()
     return row[0] if row else None
+
+
+def kill_once_begun(run: Run, task_id: str) -> None:
+    """Kill the process of a task that has left word that it has begun to change what is live."""
+    entry = f"{run.path}/taskInstances/{task_id}/xcomEntries/begun"
+    await_true(lambda: run.airflow.api.get(entry), 240, f"{task_id} has begun", every_s=0.05)
+    title = f"airflow worker -- {run.airflow.task(run.path, task_id)['id']}".encode()
+    (pid,) = [each for each in descendants(os.getpid()) if command_line(each).startswith(title)]
+    os.kill(pid, signal.SIGKILL)
+    await_true(lambda: run.state(task_id) == "failed", 120, f"{task_id} has failed")
+
+
+def clear_from(run: Run, task_id: str) -> None:
+    """Have a task run again, with all that follow it; only an Admin may."""
+    body = {"dag_run_id": run.airflow.api.get(run.path)["dag_run_id"], "task_ids": [task_id], "dry_run": False}
+    body |= {"include_downstream": True, "only_failed": False}
+    run.airflow.api.post(f"dags/shop-production.{run.tier}/clearTaskInstances", body)

@@ -1,4 +1,4 @@
-"""The nightly backup: guard the store → open → inventory → dump → media → verify list → manifest → expire → drop replaced."""
+"""The nightly backup: guard the store → open → inventory → dump → media → verify list → manifest → expire."""
 
 from __future__ import annotations
 

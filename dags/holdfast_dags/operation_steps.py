@@ -20,7 +20,7 @@ from holdfast_airflow.sensors import ChangeWindowSensor, OperationApprovalSensor
 from holdfast_dags.drill_steps import drill_steps
 from holdfast_dags.protected import Protected
 from holdfast_dags.restore_point_steps import returned_by, store_guard, take_restore_point
-from holdfast_dags.tier_dag import RECOVERY_QUEUE, tier_dag
+from holdfast_dags.tier_dag import OPERATION_QUEUE, tier_dag
 
 # One that waits for people over a weekend must not keep the next one from whoever needs it.
 _RUNS_AT_ONCE: Final = 3
@@ -40,7 +40,7 @@ def step(
     changed = [restored(protected.app, protected.environment)] if kind.changes_live else []
     return kind(
         **{"task_id": kind.step_name, "outlets": changed, "execution_timeout": _LONGEST}
-        | {"queue": RECOVERY_QUEUE, "operation": returned_by(open)}
+        | {"queue": OPERATION_QUEUE, "operation": returned_by(open)}
         | protected.operator_arguments
         | arguments
     )
@@ -84,7 +84,7 @@ def evidence(
         changing=[task.task_id for task in changing if isinstance(task, OperationStepOperator) and task.changes_live],
         is_expected=is_expected,
         trigger_rule=TriggerRule.ALL_DONE,
-        queue=RECOVERY_QUEUE,
+        queue=OPERATION_QUEUE,
         **protected.operator_arguments,
     )
 

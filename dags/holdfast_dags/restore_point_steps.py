@@ -6,6 +6,7 @@ from airflow.sdk import BaseOperator
 
 from holdfast_airflow.assets import media_snapshots, restore_points
 from holdfast_airflow.operators import (
+    DropReplacedOperator,
     DumpOperator,
     ExpireOperator,
     InventoryOperator,
@@ -15,7 +16,7 @@ from holdfast_airflow.operators import (
     VerifyListOperator,
 )
 from holdfast_dags.protected import Protected
-from holdfast_dags.tier_dag import RECOVERY_QUEUE
+from holdfast_dags.tier_dag import OPERATION_QUEUE, RECOVERY_QUEUE
 
 
 def returned_by(task: BaseOperator) -> str:
@@ -59,3 +60,15 @@ def take_restore_point(protected: Protected, open: BaseOperator, *, is_damaged: 
 def expire(protected: Protected, **arguments: str) -> BaseOperator:
     """The task that lets go of what is too old."""
     return ExpireOperator(task_id="expire", **arguments, **protected.operator_arguments)
+
+
+def drop_replaced(protected: Protected, **arguments: str) -> list[BaseOperator]:
+    """The task that removes what restores have put aside, where the policy speaks of restores at all."""
+    if "restore" not in protected.policy.model_fields_set:
+        return []
+    # Nothing depends on it, and it needs the live server, which may be away just now.
+    return [
+        DropReplacedOperator(
+            task_id="drop_replaced", queue=OPERATION_QUEUE, **arguments, **protected.operator_arguments
+        )
+    ]

@@ -13,7 +13,10 @@ from holdfast_dags.access import access_control
 from holdfast_dags.protected import Protected
 
 RECOVERY_QUEUE = "recovery"
-"""The queue of tasks that decrypt backups: in a fleet its workers alone hold the age identity."""
+"""The queue of tasks that decrypt backups: in a fleet its worker holds the age identity, and reaches no database."""
+
+OPERATION_QUEUE = "operations"
+"""The queue of tasks that change what is live: in a fleet its worker holds the identity and reaches the databases."""
 
 # About a quarter of an hour in all: a server that restarts, a network that comes back.
 _RETRIES = {

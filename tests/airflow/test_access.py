@@ -57,6 +57,15 @@ def test_access_where_the_policy_says_nothing(made: Made) -> None:
     assert dags["expire"].access_control == {"DevOps": TRIGGER_AND_DELETE, "DBA": READ, **readers}
 
 
+def test_whatever_changes_live_is_triggered_and_answered_as_drills_are(made: Made) -> None:
+    """Nobody may answer who could not answer there; what only looks asks nobody."""
+    dags = made()
+    changing = set(UNDECLARED) - {"expire", "find_instant", "guarded_migration"}
+    for tier in changing:
+        assert dags[tier].access_control == dags["restore_drill"].access_control, tier
+    assert dags["find_instant"].access_control == dags["restore_check"].access_control
+
+
 def test_role_that_is_named_once_reads_all_of_the_environment(made: Made) -> None:
     """And nobody else reads anything of it."""
     lists = {"backup": ["Robot"], "restore": ["Restorer"], "approve": ["Board"], "delete": ["Cleaner"], "read": []}

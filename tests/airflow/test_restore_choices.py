@@ -134,7 +134,7 @@ def silent() -> Iterator[str]:
 def test_store_that_is_away_holds_no_parse_up(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, silent: str, answers: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Within the budget the form asks for an id without offering any, the log says so, and it is not asked at once again."""
+    """The form asks for an id and offers none, the log says so, and the store is not asked again at once."""
     endpoint = silent if answers else "http://127.0.0.1:9"
     extra = {"endpoint_url": endpoint, "region_name": "us-east-1"}
     conn = json.dumps({"conn_type": "aws", "login": "key", "password": "secret", "extra": extra})

@@ -129,12 +129,15 @@ def test_what_changes_live_is_never_tried_again_by_itself(build: Build, tier: st
     """What it did before it was cut off is for people to look at; each tells who waits for it what was done."""
     dag = build(tier)
     changing = {task.task_id: task for task in dag.tasks if getattr(task, "changes_live", False)}
-    assert set(changing) == {
-        "restore": {"switch", "switch_media"},
-        "switch_back": {"switch_back", "switch_media_back"},
-        "rollback": {"switch"},
-        "guarded_migration": {"migrate", "switch", "follow_up"},
-    }[tier]
+    assert (
+        set(changing)
+        == {
+            "restore": {"switch", "switch_media"},
+            "switch_back": {"switch_back", "switch_media_back"},
+            "rollback": {"switch"},
+            "guarded_migration": {"migrate", "switch", "follow_up"},
+        }[tier]
+    )
     for task in changing.values():
         assert task.retries == 0
         assert [asset.uri for asset in task.outlets] == ["x-holdfast://demo/production/restored"]
@@ -165,15 +168,15 @@ def test_run_by_hand_only_with_a_reason(build: Build, tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_all_that_sees_decrypted_data_runs_on_the_recovery_queue(build: Build, tier: str) -> None:
-    """The identity lies there, and nowhere else; whoever only asks or waits runs anywhere."""
-    dag = build(tier)
-    steps = {"plan", "plan_return", "restore_beside", "restore_media_beside", "switch", "apply", "migrate"}
-    for task in dag.tasks:
-        if task.task_id in steps:
+def test_steps_run_where_identity_and_live_application_are_both_at_hand(build: Build, tier: str) -> None:
+    """The rehearsal keeps to the recovery hosts; whoever only asks or waits runs anywhere."""
+    for task in build(tier).tasks:
+        if task.task_id.startswith("rehearsal.") and task.task_id != "rehearsal.pick":
             assert task.queue == "recovery"
-        if task.task_id.startswith(("approve", "await", "open")):
-            assert task.queue != "recovery"
+        elif task.task_id.startswith(("approve", "await", "open", "needed")):
+            assert task.queue == "default"
+        elif "." not in task.task_id and task.task_id != "restore_check":
+            assert task.queue == "operations", task.task_id
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
-from drills_in_airflow import edit
 from fix_airflow import Airflow, await_true, running_airflow
 from fix_environment import Site
 from fix_postgres import execute
 from holdfast.evidence import read_evidence
 from holdfast.recovery.cluster import Cluster
 from holdfast.values.ids import RestorePointId
-from restores_in_airflow import ROWS, TABLES, Run, live_site, one
+from restores_in_airflow import ROWS, TABLES, Run, clear_from, kill_once_begun, live_site, one, rehearse
 
 pytestmark = pytest.mark.timeout(900)
 NAME = "restored_live"
@@ -58,9 +58,7 @@ def uploads(site: Site) -> dict[str, str]:
 
 def test_restore_is_approved_switched_and_taken_back(airflow: Airflow, pg18: Cluster, url: str, point: str) -> None:
     """Until somebody else agrees, what is live is as it was; afterwards it is as it was then, and goes back again."""
-    choices = airflow.api.get("dags/shop-production.restore/details")
     await_true(lambda: offered(airflow) == [point], 120, "the form offers the restore point")
-    assert choices is not None
     execute(url, 'DELETE FROM "User" WHERE id > 10')
     (airflow.site.folder / "uploads/a.txt").write_text("damaged")
     run = Run.begin(airflow, "restore", restore_point=point, what="both")
@@ -75,8 +73,8 @@ def test_restore_is_approved_switched_and_taken_back(airflow: Airflow, pg18: Clu
     evidence = read_evidence(airflow.site.environment(), run.operation())
     assert (evidence.verdict, evidence.requested_by, evidence.reason) == ("passed", "dba", "the incident")
     assert [given.approver for given in evidence.approvals] == ["teamlead"]
-    (extra,) = {str(sorted(event["extra"].items())) for event in restored(airflow)}
-    assert str(run.operation()) in extra and point in extra
+    said = {"operation": str(run.operation()), "restore_point": point, "kind": "restore"}
+    assert [event["extra"] for event in restored(airflow)] == [said, said]
     taken_back(airflow, pg18, url)
 
 
@@ -101,7 +99,7 @@ def restored(airflow: Airflow) -> list[dict[str, object]]:
 
 def test_what_does_not_pass_leaves_live_untouched(airflow: Airflow, pg18: Cluster, url: str, point: str) -> None:
     """A rejection, a gate that an Admin marks as success, a window that closes while people are asked."""
-    edit(airflow.site, {"restore": {"rehearsal": "beside"}})
+    rehearse(airflow, "beside")
     before, kept_before = one(url, "SELECT oid FROM pg_database WHERE datname = current_database()"), kept(pg18)
     rejected, marked = (Run.begin(airflow, "restore", restore_point=point) for _ in range(2))
     ends = (datetime.now(UTC) + timedelta(seconds=75)).isoformat()
@@ -124,6 +122,29 @@ def test_what_does_not_pass_leaves_live_untouched(airflow: Airflow, pg18: Cluste
     assert one_column(pg18, f"SELECT datname FROM pg_database WHERE datname LIKE '{NAME}%'") == [NAME, *kept_before]
 
 
+def test_worker_killed_in_the_switch_is_finished_by_another(
+    airflow: Airflow, pg18: Cluster, url: str, point: str
+) -> None:
+    """The live database is there all the time; the evidence waits until somebody clears the task, which finds out."""
+    before = kept(pg18)
+    run = Run.begin(airflow, "restore", restore_point=point)
+    run.await_asked()
+    with psycopg.connect(pg18.url()) as holder:
+        holder.execute(f"COMMENT ON DATABASE {NAME} IS 'held by a test'")  # nobody can rename it meanwhile
+        run.answer()
+        kill_once_begun(run, "switch")
+        holder.rollback()
+    assert run.end() == "failed"
+    assert "switch was cut off" in run.error("evidence")
+    assert one(url, USERS) == ROWS
+    clear_from(run, "switch")
+    await_true(lambda: airflow.api.get(run.path)["state"] == "running", 30, "the run goes on")
+    assert run.end() == "success", run.told()
+    assert len(kept(pg18)) == len(before) + 1
+    evidence = read_evidence(airflow.site.environment(), run.operation())
+    assert (evidence.verdict, evidence.steps_not_run) == ("passed", ())
+
+
 def test_form_that_cannot_be_met_touches_nothing(airflow: Airflow, point: str) -> None:
     """A window that has passed, times without an offset: the first task says so."""
     past = {"window_begins": "2026-01-01T00:00+01:00", "window_ends": "2026-01-01T04:00+01:00"}
@@ -137,7 +158,7 @@ def test_form_that_cannot_be_met_touches_nothing(airflow: Airflow, point: str) -
 
 def test_rehearsal_and_needless_rollback_ask_nobody(airflow: Airflow, url: str, point: str) -> None:
     """Both end green with what they have shown; all that would change anything is skipped."""
-    edit(airflow.site, {"restore": {}})
+    rehearse(airflow, "recovery")
     environment = airflow.site.environment()
     airflow.site.json("backup", str(airflow.site.policy_file), "production", "snapshot", "--label", "pre-deploy-1")
     rehearsed = Run.begin(airflow, "restore", restore_point=point, target="rehearsal")
@@ -161,7 +182,9 @@ def test_failed_migration_is_taken_back(airflow: Airflow, pg18: Cluster, url: st
     run.answer()
     assert run.end() == "failed"
     found = run.states()
-    assert (found["migrate"], found["evidence"], found["evidence_return"]) == ("failed", "failed", "success"), run.told()
+    assert (found["migrate"], found["evidence"], found["evidence_return"]) == ("failed", "failed", "success"), (
+        run.told()
+    )
     assert one(url, "SELECT count(*) FROM information_schema.columns WHERE column_name = 'phone'") == 0
     assert (airflow.site.folder / "application/resolved").exists()
     environment = airflow.site.environment()

@@ -15,7 +15,8 @@ from holdfast_embedded.demo.connections import STORE_CONN_IDS
 from holdfast_embedded.demo.databases import DEMO_DATABASES
 
 NEEDED = ("HOLDFAST_SECRETS", "HOLDFAST_UID", "HOLDFAST_GID", "HOLDFAST_ADMIN")
-WORKERS = ("worker", "worker-recovery")
+WORKERS = ("worker", "worker-recovery", "worker-operations")
+WITH_IDENTITY = ["worker-operations", "worker-recovery"]
 # What may stand unset; none of them is a secret.
 OPTIONAL = {
     "HOLDFAST_IMAGE",
@@ -128,8 +129,8 @@ def test_recovery_workers_leave_only_by_the_gateway(resolved: dict[str, Any], se
 
 
 def test_queues_are_served_by_their_workers(services: dict[str, Service]) -> None:
-    """The operators name the queue `recovery`; everything else goes to `default`."""
-    for name, queue in zip(WORKERS, ("default", "recovery"), strict=True):
+    """The operators name the queues `recovery` and `operations`; everything else goes to `default`."""
+    for name, queue in zip(WORKERS, ("default", "recovery", "operations"), strict=True):
         command = services[name]["command"]
         assert command[command.index("--queues") + 1] == queue
 
@@ -150,8 +151,8 @@ def test_no_secret_stands_in_the_configuration(compose: Compose, resolved: dict[
 
 
 def test_each_service_sees_only_its_own_secrets(services: dict[str, Service]) -> None:
-    """The identity that opens backups lies on recovery workers alone; no worker can reach Airflow's database."""
-    assert [name for name, service in services.items() if "identity.txt" in _secrets(service)] == ["worker-recovery"]
+    """The identity lies where backups are opened, the owners' logins where live is changed; none reaches Airflow's."""
+    assert sorted(name for name, service in services.items() if "identity.txt" in _secrets(service)) == WITH_IDENTITY
     assert {name for name, service in services.items() if "signing.pem" in _secrets(service)} == set(WORKERS)
     assert [name for name, service in services.items() if "admin_password" in _secrets(service)] == ["init"]
     for name in WORKERS:
@@ -182,8 +183,9 @@ def test_several_hosts_share_closed_networks_of_their_own(compose: Compose) -> N
 def test_demo_connections_are_those_of_the_example_policies(compose: Compose) -> None:
     """Workers find every connection that the demo's databases and stores go by; recovery workers only the stores'."""
     databases = {demo.conn_id: demo.name for demo in DEMO_DATABASES}
+    assert set(yaml.safe_load(compose.secret("connections.yaml").read_text())) == {*databases, *STORE_CONN_IDS}
     databases |= {demo.owner_conn_id: demo.name for demo in DEMO_DATABASES}
-    connections = yaml.safe_load(compose.secret("connections.yaml").read_text())
+    connections = yaml.safe_load(compose.secret("connections-operations.yaml").read_text())
     assert set(connections) == {*databases, *STORE_CONN_IDS}
     for conn_id, name in databases.items():
         assert connections[conn_id].endswith(f"@demo-postgres:5432/{name}")

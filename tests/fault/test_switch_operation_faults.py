@@ -206,3 +206,24 @@ def test_over_the_live_database(site: Site) -> None:
         assert found == (True,)
     finally:
         execute(_url(site), f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_owner_that_cannot_be_given(site: Site, pg18: Cluster) -> None:
+    """An ordinary role restores: what another role owns would be its own afterwards, so it is refused in the plan."""
+    name, owner, other = _url(site).rpartition("/")[2], f"owner_{os.getpid()}", f"other_{os.getpid()}"
+    execute(pg18.url(), f"CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'x'; CREATE ROLE {other}")
+    execute(pg18.url(), f"GRANT pg_signal_backend TO {owner}; ALTER DATABASE {name} OWNER TO {owner}")
+    execute(_url(site), f"ALTER TABLE orders OWNER TO {other}")
+    site.variables["AIRFLOW_CONN_OWNER"] = pg18.url(name, user=owner, password="x")  # noqa: S106
+    site.edit_policy("    tiers:", "    restore: {conn_id: owner}\n    tiers:")
+    arguments = ("switch", str(site.policy_file), "production", site.variables["POINT"])
+    try:
+        assert f"role {other} owns objects" in str(site.json(*arguments, expect=1)["faults"])
+        execute(_url(site), f"ALTER TABLE orders OWNER TO {owner}")
+        done = site.json(*_apply(site, site.json(*arguments)["plan"]))
+        assert (done["verdict"], _rows(_url(site))) == ("passed", 4000)
+    finally:
+        for each in (name, *_beside(_url(site))):
+            execute(pg18.url(), f'ALTER DATABASE "{each}" OWNER TO postgres')
+            execute(pg18.url(each), f"REASSIGN OWNED BY {owner}, {other} TO postgres; DROP OWNED BY {owner}, {other}")
+        execute(pg18.url(), f"DROP OWNED BY {owner}, {other}; DROP ROLE {owner}, {other}")

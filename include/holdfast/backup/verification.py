@@ -27,7 +27,9 @@ def verify_list(
 ) -> StepFacts:
     """Read the dump back, compare its list with the snapshot's tables and its size with the tier's recent ones.
 
-    ``accepts_small``: the size does not matter, for what is backed up may be what has to be restored. Raises IntegrityError naming every fault; then no manifest is written and no restore point appears.
+    ``accepts_small``: the size does not matter, for what is backed up may be what has to be restored.
+
+    Raises IntegrityError naming every fault; then no manifest is written and no restore point appears.
     """
     started = time.monotonic()
     entry = environment.catalog.entry(id)

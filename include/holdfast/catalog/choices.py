@@ -1,4 +1,4 @@
-"""The restore points that a person who restores chooses from: the newest, those first that were restored and compared."""
+"""The restore points that a person who restores chooses from: the newest, proven ones first."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from holdfast.catalog.drafts import read_draft, replace_draft
 from holdfast.environment import Environment
 from holdfast.errors import UsageError
+from holdfast.evidence.visible import code, prose
 from holdfast.manifest.evidence import Fact, OperationKind, Planned
 from holdfast.manifest.model import Record
 from holdfast.operation.records import read_operation
@@ -79,9 +80,10 @@ def gate_text(environment: Environment, operation: RestorePointId) -> str:
     from holdfast.operation.proof import proof_markdown
 
     opened, plan = read_operation(environment, operation), read_plan(environment, operation)
-    head = [f"Asked for by `{opened.requested_by or 'nobody by name'}`: {opened.reason or 'no reason given'}."]
+    asked = code(opened.requested_by) if opened.requested_by else "nobody by name"
+    head = [f"Asked for by {asked}: {prose(opened.reason or 'no reason given')}."]
     if opened.window is not None:
-        ticket = f", ticket `{opened.window.ticket}`" if opened.window.ticket else ""
+        ticket = f", ticket {code(opened.window.ticket)}" if opened.window.ticket else ""
         begins, ends = opened.window.begins_at, opened.window.ends_at
         head.append(f"Change window: {begins.isoformat()} to {ends.isoformat()}{ticket}.")
     head.append(f"Plan `{plan.sha256}` of operation `{operation}`.")

@@ -7,6 +7,7 @@ from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, IntegrityError, ObjectMissing
 from holdfast.evidence import read_evidence
 from holdfast.evidence.objects import sha256
+from holdfast.evidence.visible import prose
 from holdfast.manifest.evidence import Evidence
 from holdfast.manifest.model import Manifest
 from holdfast.operation.plans import Plan
@@ -22,7 +23,7 @@ def proof_markdown(environment: Environment, opened: OperationOpen) -> str:
     if rehearsal is not None:
         said = f"{rehearsal.verdict.upper()}, evidence `{rehearsal.id}` SHA-256 `{sha256(rehearsal.encode())}`"
         parts.append(f"### Rehearsal\n\nRestored elsewhere, counted and compared: **{said}**")
-        parts += [f"- {finding.text}" for finding in rehearsal.findings[:20]]
+        parts += [f"- {prose(finding.text)}" for finding in rehearsal.findings[:20]]
     snapshot = find_snapshot(environment, opened)
     if snapshot is not None:
         taken = snapshot.database.source.snapshot_at.isoformat()

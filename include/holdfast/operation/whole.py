@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
@@ -15,7 +16,7 @@ from holdfast.environment import Environment
 from holdfast.errors import ApprovalError
 from holdfast.manifest.evidence import Fact, OperationKind, Step, Window
 from holdfast.operation.attesting import attest, demand_people
-from holdfast.operation.deciding import make_plan
+from holdfast.operation.deciding import make_plan, parsed
 from holdfast.operation.opening import open_operation
 from holdfast.operation.plans import Plan, read_plan, write_plan
 from holdfast.operation.proof import find_snapshot, has_live
@@ -27,6 +28,9 @@ from holdfast.operation.taking import take_step
 from holdfast.operation.working import abandon, outcome_of_plan, take_operation_step
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
+
+if TYPE_CHECKING:
+    from holdfast.operation.rows.planning import Planned
 
 _SILENT = Silent()
 # What replaces everything that is live is not done without a fresh snapshot of it.
@@ -84,12 +88,14 @@ def run_operation(
     evidence, and what is live is then as it was unless that says otherwise.
     """
     demand_people(environment, people.i_am, people.approved_by)
-    operation = find_standing(environment, kind, point, expected)
+    operation, found = find_standing(environment, kind, point, expected), None
     if operation is None:
-        operation = _begin(environment, kind, point, request, expected, people, reason, window, progress)
+        plan, found = _plan(environment, kind, point, request, progress)
+        demand_expected(environment, plan, expected)
+        operation = _begin(environment, plan, point, request, people, reason, window, progress)
     opened = read_operation(environment, operation)
     try:
-        steps = _carry_out(environment, operation, opened, people, progress)
+        steps = _carry_out(environment, operation, opened, people, found, progress)
     except BaseException as error:
         left = abandon(environment, operation)
         if left:
@@ -105,23 +111,36 @@ def run_operation(
     )
 
 
-def _begin(
+def _plan(
     environment: Environment,
     kind: OperationKind,
     point: RestorePointId,
     request: Mapping[str, JsonValue],
-    expected: str,
+    progress: Progress,
+) -> tuple[Plan, Planned | None]:
+    """The plan, with the rows that were looked for where it is about rows."""
+    if kind != "recover_rows":
+        return make_plan(environment, kind, point, request, progress=progress), None
+    from holdfast.operation.rows import RowsRequest, find_and_plan
+
+    found = find_and_plan(environment, point, parsed(request, RowsRequest), progress=progress)
+    return found.plan, found
+
+
+def _begin(
+    environment: Environment,
+    plan: Plan,
+    point: RestorePointId,
+    request: Mapping[str, JsonValue],
     people: People,
     reason: str | None,
     window: Window | None,
     progress: Progress,
 ) -> RestorePointId:
-    plan = make_plan(environment, kind, point, request, progress=progress)
-    demand_expected(environment, plan, expected)
     plan.demand_possible()
     operation = open_operation(
         environment,
-        kind=kind,
+        kind=plan.kind,
         opened_at=environment.clock(),
         origin=f"holdfast/{secrets.token_hex(16)}",
         restore_point=point,
@@ -152,6 +171,7 @@ def _carry_out(
     operation: RestorePointId,
     opened: OperationOpen,
     people: People,
+    found: Planned | None,
     progress: Progress,
 ) -> list[Step]:
     plan = read_plan(environment, operation)
@@ -167,7 +187,7 @@ def _carry_out(
     attest(environment, operation, people.approved_by)
     steps: list[Step] = []
     for name in names_of_opened(opened, plan):
-        step = take_operation_step(environment, operation, name, progress=progress)
+        step = take_operation_step(environment, operation, name, found=found, progress=progress)
         if step is None:
             continue
         steps.append(step)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from holdfast.drill.outcome import Outcome, blames_operation
 from holdfast.drill.records import read_step
@@ -21,15 +22,26 @@ from holdfast.operation.taking import take_step
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 
+if TYPE_CHECKING:
+    from holdfast.operation.rows.planning import Planned
+
 _SILENT = Silent()
 _LINES = 200
 Work = Callable[[Environment, OperationOpen, Progress], Outcome]
 
 
 def take_operation_step(
-    environment: Environment, operation: RestorePointId, name: str, *, progress: Progress = _SILENT
+    environment: Environment,
+    operation: RestorePointId,
+    name: str,
+    *,
+    found: Planned | None = None,
+    progress: Progress = _SILENT,
 ) -> Step | None:
-    """Take one step; None where this operation has no such step. Raises TransientError where a task may try again."""
+    """Take one step; None where this operation has no such step. Raises TransientError where a task may try again.
+
+    ``found`` are the rows that this very process has looked for when it planned, which takes most of the time.
+    """
     opened = read_operation(environment, operation)
     if name not in steps.names_of_opened(opened, find_plan(environment, operation)):
         return None
@@ -40,6 +52,8 @@ def take_operation_step(
             outcome, tables = _restore_beside(environment, opened, reporter)
             counted.extend(tables)
             return outcome
+        if name == steps.APPLY:
+            return _apply(environment, opened, reporter, found)
         return _WORKS[name](environment, opened, reporter)
 
     return take_step(
@@ -148,7 +162,7 @@ def _follow_up(environment: Environment, opened: OperationOpen, progress: Progre
     return run_follow_up(environment, failed=str(failed) if failed is not None else None, progress=progress)
 
 
-def _apply(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
+def _apply(environment: Environment, opened: OperationOpen, progress: Progress, found: Planned | None) -> Outcome:
     operation = RestorePointId.parse(opened.id)
     demand = going(environment, operation)
     if opened.kind == "restore_tables":
@@ -160,7 +174,7 @@ def _apply(environment: Environment, opened: OperationOpen, progress: Progress) 
         from holdfast.operation.rows import RowsRequest, apply_rows
 
         rows = parsed(opened.request, RowsRequest)
-        return apply_rows(environment, operation, opened.point, rows, demand=demand, progress=progress)
+        return apply_rows(environment, operation, opened.point, rows, demand=demand, progress=progress, planned=found)
     from holdfast.operation.rows import apply_undo_rows
 
     of = RestorePointId.parse(str(opened.request.get("of", "")))
@@ -176,7 +190,6 @@ _WORKS: Mapping[str, Work] = MappingProxyType(
         steps.SWITCH_BACK: _switch_back,
         steps.SWITCH_MEDIA_BACK: _switch_media_back,
         steps.CHECK_LIVE: _check_live,
-        steps.APPLY: _apply,
         steps.MIGRATE: _migrate,
         steps.FOLLOW_UP: _follow_up,
     }

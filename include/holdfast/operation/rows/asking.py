@@ -11,6 +11,7 @@ from holdfast.errors import UsageError
 from holdfast.operation.rows.request import RowsRequest
 from holdfast.operation.rows.texts import Row, as_texts, row_of, rows_with
 from holdfast.postgres.conninfo import Target
+from holdfast.postgres.predicates import Predicate
 from holdfast.postgres.relations import QualifiedName, Relation
 from holdfast.postgres.session import Session, connect
 
@@ -65,7 +66,7 @@ def rows_by_predicate(session: Session, application: Target, relation: Relation,
     assert request.predicate is not None
     keys = sql.SQL(", ").join([sql.SQL("{}::text").format(sql.Identifier(name)) for name in relation.primary_key])
     # A bound parameter makes it the extended protocol, which takes one statement and no more.
-    condition = sql.SQL(request.predicate.replace("%", "%%"))
+    condition = sql.SQL(Predicate.parse(request.predicate).text.replace("%", "%%"))
     query = sql.SQL("SELECT {} FROM {} WHERE (\n{}\n) LIMIT %s").format(keys, relation.rows_of, condition)
     with connect(application, autocommit=False) as limited:
         try:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from holdfast.errors import UsageError
 from holdfast.manifest.model import Record
-from holdfast.operation.rows.predicate import demand_one_expression
+from holdfast.postgres.predicates import Predicate
 
 MOST_ROWS = 10_000
 
@@ -38,7 +38,7 @@ class RowsRequest(Record):
     def demand_readable(self) -> None:
         """Raise UsageError for what can be seen to be wrong without any database."""
         if self.predicate is not None:
-            demand_one_expression(self.predicate)
+            Predicate.parse(self.predicate)
         if any("\0" in text for text in (self.table, *(part for pair in self.keys for part in pair))):
             raise UsageError("rows: a zero byte stands in the table's name or in a key")
 

@@ -15,7 +15,7 @@ from holdfast.operation.deciding import plan_of
 from holdfast.operation.going import demand_go
 from holdfast.operation.live import live_target
 from holdfast.operation.plans import Plan, read_plan
-from holdfast.operation.proof import demand_rehearsal, demand_snapshot, has_live
+from holdfast.operation.proof import demand_rehearsal, demand_snapshot, find_rehearsal, find_snapshot, has_live
 from holdfast.operation.records import OperationOpen
 from holdfast.operation.switch.marking import marker_of
 from holdfast.operation.switch.planning import plan_switch
@@ -59,10 +59,22 @@ def switch_database(environment: Environment, opened: OperationOpen, progress: P
         progress.end(f"live was unavailable for {done.unavailable_seconds:.2f} s")
     facts = {
         **_facts(beside, keep_as if live is not None else None),
+        **proven_by(environment, opened),
         "unavailable_seconds": round(done.unavailable_seconds, 3),
         "ended_sessions": done.ended_sessions,
     }
     return Outcome(notes=done.notes, facts=facts)
+
+
+def proven_by(environment: Environment, opened: OperationOpen) -> dict[str, Fact]:
+    """What stands behind the switch: its rehearsal and fresh snapshot; and how long what it replaces stays."""
+    rehearsal, snapshot = find_rehearsal(environment, opened), find_snapshot(environment, opened)
+    until = environment.policy.restore.keep_replaced.after(environment.clock())
+    return {
+        "rehearsal": rehearsal.id if rehearsal is not None else None,
+        "snapshot": snapshot.id if snapshot is not None else None,
+        "keep_until": until.isoformat(timespec="seconds"),
+    }
 
 
 def switch_media(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:

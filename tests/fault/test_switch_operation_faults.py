@@ -214,7 +214,7 @@ def test_owner_that_cannot_be_given(site: Site, pg18: Cluster) -> None:
     execute(pg18.url(), f"CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'x'; CREATE ROLE {other}")
     execute(pg18.url(), f"GRANT pg_signal_backend TO {owner}; ALTER DATABASE {name} OWNER TO {owner}")
     execute(_url(site), f"ALTER TABLE orders OWNER TO {other}")
-    site.variables["AIRFLOW_CONN_OWNER"] = pg18.url(name, user=owner, password="x")  # noqa: S106
+    site.variables["AIRFLOW_CONN_OWNER"] = pg18.url(name, user=owner, password="x")
     site.edit_policy("    tiers:", "    restore: {conn_id: owner}\n    tiers:")
     arguments = ("switch", str(site.policy_file), "production", site.variables["POINT"])
     try:

@@ -79,7 +79,7 @@ def test_stale_plan_of_rows(site: Site) -> None:
         (("--table", 'public."User"; DROP TABLE "User"', "--key", "id=u2"), 2),
         (("--table", "User", "--key", "nothing=u2"), 2),
         (("--table", "User", "--key", "id"), 2),
-        (("--table", "User", "--where", "true; DELETE FROM \"User\""), 2),
+        (("--table", "User", "--where", 'true; DELETE FROM "User"'), 2),
         (("--table", "User", "--where", "true) OR (true"), 2),
         (("--table", "User"), 2),
         (("--table", "User", "--key", "id=u2", "--where", "true"), 2),

@@ -31,7 +31,7 @@ def site(make_site: MakeSite, make_database: Callable[..., str], pg18: Cluster) 
     url = make_database(_TABLES)
     site = make_site(url)
     site.variables["POINT"] = site.backup()
-    execute(url, "DELETE FROM payments WHERE id > 100; UPDATE \"User\" SET email = NULL WHERE id = 7")
+    execute(url, 'DELETE FROM payments WHERE id > 100; UPDATE "User" SET email = NULL WHERE id = 7')
     yield site
     name = url.rpartition("/")[2]
     with psycopg.connect(pg18.url("postgres"), autocommit=True) as session:
@@ -173,9 +173,10 @@ def test_plan_of_an_unknown_point(site: Site, tmp_path: Path) -> None:
     """Said in a sentence."""
     wrong = ("switch", str(site.policy_file), "production", "20200101T000000Z-nightly-000000")
     assert "not found" in site.json(*wrong, expect=1)["error"]
-    assert make_plan(
-        site.environment(), "restore", RestorePointId.parse(site.variables["POINT"]), {}
-    ).facts["what"] == "database"
+    assert (
+        make_plan(site.environment(), "restore", RestorePointId.parse(site.variables["POINT"]), {}).facts["what"]
+        == "database"
+    )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from holdfast_airflow.operators.base import EngineOperator, Facts, is_yes
 
 
 class DropReplacedOperator(EngineOperator):
-    """Drops what was live until a restore took its place, when policy.restore.keep_replaced is over; never what is live.
+    """Drops what restores have put aside, when policy.restore.keep_replaced is over; never what is live.
 
     With ``is_dry_run`` it only tells what is due.
     """

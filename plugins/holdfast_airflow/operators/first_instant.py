@@ -28,9 +28,7 @@ class FirstInstantOperator(EngineOperator):
 
         with self.engine() as environment:
             form = InstantForm.of(context["params"])
-            found = first_instant(
-                environment, table=form.table, time_column=form.time_column, predicate=form.condition
-            )
+            found = first_instant(environment, table=form.table, time_column=form.time_column, predicate=form.condition)
             before = find_restore_point_before(environment, found.first) if found.first is not None else None
         notes = _notes(form, found, before)
         for note in notes:

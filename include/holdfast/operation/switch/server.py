@@ -88,9 +88,8 @@ def look_at_server(target: Target, point: RestorePointId) -> LiveServer:
 
 
 def _strangers(target: Target, session: Session) -> tuple[str, ...]:
-    """Owners in the live database that a restore by this role would take their own from, whatever was granted them."""
-    owners = {
-        each.owner for each in read_live_rights(target).objects.values() if each.schema_name and not each.is_bound
-    }
+    """Owners in the live database that a restore by this role would take their own from."""
+    objects = read_live_rights(target).objects.values()
+    owners = {each.owner for each in objects if each.schema_name and not each.is_bound}
     found = session.execute(_STRANGERS, (sorted(owners - {"pg_database_owner"}),)).fetchall()
     return tuple(role for (role,) in found)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from airflow.sdk import Context
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
+from fix_environment import MakeSite, Site
+from fix_media import NO_DATABASE
 from holdfast.errors import UsageError
 from holdfast.manifest.evidence import Window
+from holdfast.operation import read_operation
 from holdfast.values.ids import RestorePointId
 from holdfast_airflow import restore_forms
+from holdfast_airflow.operators import OpenRestoreOperator, OpenRollbackOperator
+from holdfast_airflow.operators.operation_open import OpenOperationOperator
 from holdfast_airflow.restore_choices import NONE, Choices
 from holdfast_airflow.restore_forms import MigrationForm, RestoreForm, RollbackForm, SwitchBackForm
+from point_factory import store_point
 
 ID = "20261122T090000Z-nightly-4f9c2a"
 NEEDED = {"restore_point": ID, "reason": "the incident"}
@@ -107,3 +116,68 @@ def test_reason_is_demanded_of_everybody(form: Any) -> None:
     """It stands in the plan and in the evidence."""
     with pytest.raises(UsageError, match="reason: is missing"):
         form.of({"restore_point": ID, "reason": "  "})
+
+
+@pytest.fixture
+def site(make_site: MakeSite, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site with a restore point, whose database is away."""
+    made = make_site(NO_DATABASE)
+    for name, value in made.variables.items():
+        monkeypatch.setenv(name, value)
+    environment = made.environment()
+    store_point(environment.catalog, environment.signer(), datetime(2026, 11, 22, 9, tzinfo=UTC))
+    return made
+
+
+def begin(site: Site, kind: type[OpenOperationOperator], **params: Any) -> Any:
+    """Run the task that opens; returns what it has left in the store."""
+    place = {"policy_file": str(site.policy_file), "environment": "production"}
+    run = SimpleNamespace(
+        dag_id=f"shop-production.{kind.kind}",
+        run_id="manual__1",
+        run_type="manual",
+        run_after=datetime(2026, 11, 22, 12, tzinfo=UTC),
+        triggering_user_name="dora",
+    )
+    opened = kind(task_id="open", **place).execute(cast(Context, {"dag_run": run, "params": params}))
+    return read_operation(site.environment(), RestorePointId.parse(opened))
+
+
+def test_operation_is_opened_as_asked_for(site: Site) -> None:
+    """Who, why, what and when stand in the signed record that everything behind it goes by; once, whatever comes."""
+    (id,) = [str(entry.id) for entry in site.environment().catalog.entries()]
+    window = {"window_begins": "2130-01-01T22:00+01:00", "window_ends": "2130-01-02T02:00+01:00", "ticket": "CHG-1"}
+    asked = {"restore_point": id, "reason": " the incident ", **window}
+    found = begin(site, OpenRestoreOperator, **asked)
+    assert (found.kind, found.restore_point, found.reason, found.requested_by) == (
+        "restore",
+        id,
+        "the incident",
+        "dora",
+    )
+    assert (found.request, found.approval) == ({"what": "database", "target": "live"}, "asked")
+    assert found.window is not None and found.window.ticket == "CHG-1"
+    assert begin(site, OpenRestoreOperator, **{**asked, "reason": "another"}) == found
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"window_begins": "2026-01-01T00:00Z", "window_ends": "2026-01-01T04:00Z"}, "ended at 2026-01-01T04:00"),
+        ({"window_begins": "2130-01-01T00:00", "window_ends": "2130-01-01T04:00"}, "has no UTC offset"),
+        ({"what": "media"}, "names no media"),
+        ({"restore_point": ID}, ID),
+    ],
+)
+def test_form_that_cannot_be_met_opens_nothing(site: Site, answers: dict[str, Any], said: str) -> None:
+    """The first task says what is wrong, and is not tried again."""
+    (id,) = [str(entry.id) for entry in site.environment().catalog.entries()]
+    with pytest.raises(AirflowFailException, match=re.escape(said)):
+        begin(site, OpenRestoreOperator, **{"restore_point": id, "reason": "the incident", **answers})
+    assert list(site.environment().store.list(site.environment().keys.evidence)) == []
+
+
+def test_rollback_finds_no_deployment_to_go_back_behind(site: Site) -> None:
+    """A nightly backup is none."""
+    with pytest.raises(AirflowFailException, match="no restore point is labelled pre-deploy-"):
+        begin(site, OpenRollbackOperator, reason="the incident")

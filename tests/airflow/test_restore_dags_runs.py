@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -116,7 +117,7 @@ def test_what_does_not_pass_leaves_live_untouched(airflow: Airflow, pg18: Cluste
         assert "switch" in evidence.steps_not_run
     assert "ask the head of studies first" in rejected.error("approve")
     assert "nobody has answered what was asked" in marked.error("restore_beside")
-    assert ("change window" in late.error("approve")) or ("time to answer is over" in late.error("approve"))
+    assert re.search("change window ended|time to answer is over", late.error("approve"))
     assert one(url, "SELECT oid FROM pg_database WHERE datname = current_database()") == before
     assert (one(url, USERS), kept(pg18)) == (ROWS, kept_before)
     assert one_column(pg18, f"SELECT datname FROM pg_database WHERE datname LIKE '{NAME}%'") == [NAME, *kept_before]
@@ -143,17 +144,6 @@ def test_worker_killed_in_the_switch_is_finished_by_another(
     assert len(kept(pg18)) == len(before) + 1
     evidence = read_evidence(airflow.site.environment(), run.operation())
     assert (evidence.verdict, evidence.steps_not_run) == ("passed", ())
-
-
-def test_form_that_cannot_be_met_touches_nothing(airflow: Airflow, point: str) -> None:
-    """A window that has passed, times without an offset: the first task says so."""
-    past = {"window_begins": "2026-01-01T00:00+01:00", "window_ends": "2026-01-01T04:00+01:00"}
-    naive = {"window_begins": "2030-01-01T00:00", "window_ends": "2030-01-01T04:00"}
-    runs = [Run.begin(airflow, "restore", restore_point=point, **each) for each in (past, naive)]
-    for run, said in zip(runs, ("ended at 2026-01-01T04:00:00+01:00", "has no UTC offset"), strict=True):
-        assert run.end() == "failed"
-        assert said in run.error("open")
-        assert run.states()["snapshot.manifest"] == "upstream_failed"
 
 
 def test_rehearsal_and_needless_rollback_ask_nobody(airflow: Airflow, url: str, point: str) -> None:

@@ -227,3 +227,25 @@ def test_owner_that_cannot_be_given(site: Site, pg18: Cluster) -> None:
             execute(pg18.url(), f'ALTER DATABASE "{each}" OWNER TO postgres')
             execute(pg18.url(each), f"REASSIGN OWNED BY {owner}, {other} TO postgres; DROP OWNED BY {owner}, {other}")
         execute(pg18.url(), f"DROP OWNED BY {owner}, {other}; DROP ROLE {owner}, {other}")
+
+
+def test_wrong_database_under_the_connections(site: Site, make_database: Callable[..., str], pg15: Cluster) -> None:
+    """Another database, or one of that name on another server: refused in the plan, and live there is left alone."""
+    arguments = ("switch", str(site.policy_file), "production", site.variables["POINT"])
+    plan, right, name = _plan(site), _url(site), _url(site).rpartition("/")[2]
+    other = make_database("CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)")
+    elsewhere = make_database("CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)", name=name, cluster=pg15)
+    for wrong, said in ((other, "live is called"), (elsewhere, "another server")):
+        site.variables["AIRFLOW_CONN_SHOP_DB"] = wrong
+        assert said in str(site.json(*arguments, expect=1)["faults"])
+        site.json(*_apply(site, plan), expect=1)
+        assert _rows(wrong) == 1
+    meant = site.json(*arguments, "--other-source")
+    assert (meant["possible"], "says that this is meant" in meant["body"]) == (True, True)
+    site.variables["AIRFLOW_CONN_SHOP_DB"] = right
+    site.variables["AIRFLOW_CONN_OWNER"] = elsewhere
+    site.edit_policy("    tiers:", "    restore: {conn_id: owner, method: clean}\n    tiers:")
+    found = site.json(*arguments, expect=1)
+    assert "restore.conn_id leads to" in str(found["faults"])
+    site.json(*_apply(site, found["plan"]), expect=2)
+    assert _rows(elsewhere) == 1

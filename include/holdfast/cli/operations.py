@@ -33,6 +33,7 @@ class Applying:
     i_am: str | None
     approved_by: tuple[str, ...]
     reason: str | None
+    other_source: bool
     window: str | None
     ticket: str | None
     as_json: bool
@@ -59,12 +60,13 @@ def applying_options(command: Decorated) -> Decorated:
         i_am: str | None,
         approved_by: tuple[str, ...],
         reason: str | None,
+        other_source: bool,
         window: str | None,
         ticket: str | None,
         as_json: bool,
         **others: Any,
     ) -> Any:
-        applying = Applying(apply_sha256, i_am, approved_by, reason, window, ticket, as_json)
+        applying = Applying(apply_sha256, i_am, approved_by, reason, other_source, window, ticket, as_json)
         applying.demand_complete()
         return command(*arguments, applying=applying, **others)
 
@@ -76,6 +78,11 @@ def applying_options(command: Decorated) -> Decorated:
             "--approved-by", multiple=True, metavar="WHO", help="Who has agreed to the plan; another person, or two."
         ),
         click.option("--reason", metavar="TEXT", help="Why; it stands in the evidence."),
+        click.option(
+            "--other-source",
+            is_flag=True,
+            help="Live is meant, though ID was taken of another server or a database of another name.",
+        ),
         click.option("--window", metavar="FROM/TO", help="The change window; outside of it nothing live is changed."),
         click.option("--ticket", metavar="TEXT", help="What allows the change window."),
         json_option,
@@ -96,6 +103,8 @@ def plan_or_apply(
     """Print the plan, or do what it says and print what came of it; exit status 1 where that cannot be."""
     from holdfast.operation import People, make_plan, run_operation
 
+    if applying.other_source:
+        request = {**request, "other_source": True}
     if applying.sha256 is None:
         plan = make_plan(place, kind, point, request, progress=reporter())
         _show_plan(plan, applying)

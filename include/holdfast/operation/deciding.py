@@ -9,8 +9,10 @@ from pydantic import JsonValue, ValidationError
 
 from holdfast.environment import Environment
 from holdfast.errors import UsageError
+from holdfast.evidence.visible import prose
 from holdfast.manifest.evidence import OperationKind
 from holdfast.manifest.model import Record
+from holdfast.operation.identity import connection_faults, source_faults
 from holdfast.operation.plans import Plan
 from holdfast.operation.records import OperationOpen
 from holdfast.progress import Progress, Silent
@@ -18,6 +20,9 @@ from holdfast.values.ids import RestorePointId
 
 Request = Mapping[str, JsonValue]
 _SILENT = Silent()
+OTHER_SOURCE = "other_source"
+"""The part of a request that says: live is meant, though the restore point was taken of another database."""
+_OF_A_SOURCE: frozenset[OperationKind] = frozenset({"restore", "rollback", "restore_tables", "recover_rows"})
 
 
 def make_plan(
@@ -34,7 +39,19 @@ def make_plan(
     ``is_restored``: what takes the place of what is live lies beside it already, and needs no more room. Raises
     UsageError for a request that cannot be meant, and what looking at store and database raises.
     """
-    return _MAKERS[kind](environment, point, request, is_restored, progress)
+    return examined(environment, point, request, _MAKERS[kind](environment, point, request, is_restored, progress))
+
+
+def examined(environment: Environment, point: RestorePointId, request: Request, plan: Plan) -> Plan:
+    """The plan with what speaks against the databases themselves, whatever is to be done to them.
+
+    That live is not what was backed up is a fault, or where the request says that it is meant, part of the plan.
+    """
+    elsewhere = source_faults(environment, point) if plan.kind in _OF_A_SOURCE else ()
+    if elsewhere and request.get(OTHER_SOURCE):
+        said = "".join(f"- **{prose(fault)}.** Whoever asked for it says that this is meant.\n" for fault in elsewhere)
+        plan, elsewhere = plan.model_copy(update={"body": f"{plan.body.rstrip()}\n\n{said}"}), ()
+    return plan.model_copy(update={"faults": (*connection_faults(environment), *elsewhere, *plan.faults)})
 
 
 def plan_of(environment: Environment, opened: OperationOpen, *, is_restored: bool, progress: Progress) -> Plan:
@@ -45,7 +62,7 @@ def plan_of(environment: Environment, opened: OperationOpen, *, is_restored: boo
 def parsed[Asked: Record](request: Request, kind: type[Asked]) -> Asked:
     """A request as its kind of operation reads it; raises UsageError naming the field."""
     try:
-        return kind.model_validate(dict(request))
+        return kind.model_validate({name: value for name, value in request.items() if name != OTHER_SOURCE})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "request"

@@ -16,7 +16,7 @@ from holdfast.environment import Environment
 from holdfast.errors import ApprovalError
 from holdfast.manifest.evidence import Fact, OperationKind, Step, Window
 from holdfast.operation.attesting import attest, demand_people
-from holdfast.operation.deciding import make_plan, parsed
+from holdfast.operation.deciding import examined, make_plan, parsed
 from holdfast.operation.opening import open_operation
 from holdfast.operation.plans import Plan, read_plan, write_plan
 from holdfast.operation.proof import find_snapshot, has_live
@@ -124,7 +124,7 @@ def _plan(
     from holdfast.operation.rows import RowsRequest, find_and_plan
 
     found = find_and_plan(environment, point, parsed(request, RowsRequest), progress=progress)
-    return found.plan, found
+    return examined(environment, point, request, found.plan), found
 
 
 def _begin(

@@ -14,7 +14,7 @@ from holdfast.environment import Environment
 from holdfast.errors import HoldfastError
 from holdfast.manifest.evidence import Step, TableRows
 from holdfast.operation import steps
-from holdfast.operation.deciding import parsed, plan_of
+from holdfast.operation.deciding import examined, parsed, plan_of
 from holdfast.operation.going import demand_as_planned, demand_go, going
 from holdfast.operation.plans import Plan, find_plan, write_plan
 from holdfast.operation.records import OperationOpen, read_operation
@@ -164,7 +164,11 @@ def _follow_up(environment: Environment, opened: OperationOpen, progress: Progre
 
 def _apply(environment: Environment, opened: OperationOpen, progress: Progress, found: Planned | None) -> Outcome:
     operation = RestorePointId.parse(opened.id)
-    demand = going(environment, operation)
+    demand_now = going(environment, operation)
+
+    def demand(fresh: Plan) -> None:
+        demand_now(examined(environment, opened.point, opened.request, fresh))
+
     if opened.kind == "restore_tables":
         from holdfast.operation.tables import TablesRequest, apply_tables
 

@@ -51,7 +51,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
         """The Markdown that is shown and agreed to: the same text for the same content of the store."""
 
     def until(self, environment: Environment, subject: RestorePointId) -> datetime | None:
-        """When it is too late to agree, however long the policy gives; None where only the policy says that."""
+        """The end of the change window, if there is one: then it is too late to agree, however long the policy gives."""
         return None
 
     def execute(self, context: Context) -> Any:
@@ -140,7 +140,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
     def _given(self, environment: Environment, subject: RestorePointId) -> str:
         """How long there was, in words."""
         until, within = self.until(environment, subject), environment.policy.approval.within
-        return f"{within}, or before {until.isoformat()}" if until is not None else str(within)
+        return f"{within}, or before the change window ended at {until}" if until is not None else str(within)
 
 
 class DrillApprovalSensor(ApprovalSensor):

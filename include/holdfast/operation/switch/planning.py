@@ -32,9 +32,9 @@ def plan_switch(
 ) -> Plan:
     """What restoring ``point`` over the live application would do; what hinders it stands in the plan's faults.
 
-    ``is_restored``: it lies beside already, and needs no more room; there are no notes then. Raises UsageError for media of a restore point
-    that has none, ObjectMissing, SignatureError or IntegrityError for one that is not ours, and what connecting to the
-    live server raises.
+    ``is_restored``: it lies beside already, and needs no more room; there are no notes then. Raises UsageError for
+    media of a restore point that has none, ObjectMissing, SignatureError or IntegrityError for one that is not ours,
+    and what connecting to the live server raises.
     """
     manifest = environment.catalog.manifest(point, environment.verifier())
     if has_media(what) and manifest.media is None:
@@ -106,8 +106,9 @@ def _body(
             f"- Media: {code(media.target)}{inode} is replaced by the {figures.count(media.files)} files of snapshot "
             f"{code(media.snapshot or 'none')}; what is there is kept as {code(media.kept_as)}."
         )
-    keep = environment.policy.restore.keep_replaced
-    yield f"- What is replaced is kept for {keep}, and can be switched back until then."
+    if environment.policy.restore.method == "switch" or media is not None:
+        keep = environment.policy.restore.keep_replaced
+        yield f"- What is replaced is kept for {keep}, and can be switched back until then."
 
 
 def _database(environment: Environment, server: LiveServer) -> Iterator[str]:
@@ -123,7 +124,8 @@ def _database(environment: Environment, server: LiveServer) -> Iterator[str]:
     if environment.policy.restore.method == "clean":
         yield (
             "- Method: `--clean --if-exists` **over the live database**, in one transaction: nothing of it is kept but "
-            "the fresh snapshot."
+            "the fresh snapshot. Objects that are newer than the restore point and depend on what it holds make it "
+            "fail, with nothing changed."
         )
         return
     yield (

@@ -43,6 +43,8 @@ def live_site(folder: Path, database_url: str) -> Site:
         "AIRFLOW_CONN_SHOP_DB": database_url,
         "HOLDFAST_RECOVERY": str(folder / "recovery"),
         "XDG_CACHE_HOME": str(folder / "cache"),
+        # Half a minute is right for people, but long for tests that change the policy.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     }
     made = app_site(folder, variables)
     made.policy_file.with_suffix(".py").write_text(MODULE)

@@ -289,6 +289,15 @@ def test_unusually_small_dump_is_no_restore_point(shop: Site) -> None:
     assert len(shop.ids()) == 2
 
 
+def test_damage_is_backed_up_before_it_is_restored(shop: Site) -> None:
+    """The snapshot that every restore takes first must not fail because of what the restore is there for."""
+    shop.backup()
+    with psycopg.connect(shop.variables["AIRFLOW_CONN_SHOP_DB"], autocommit=True) as session:
+        session.execute("DELETE FROM orders WHERE id > 10")
+    assert run_backup(shop.environment(), "nightly", is_damaged=True).rows < 1000
+    assert len(shop.ids()) == 2
+
+
 def test_another_database_starts_its_own_history_of_sizes(shop: Site, make_database: Any) -> None:
     """A policy that is pointed at a smaller database, such as one's own instead of the example's, still works."""
     shop.backup()

@@ -229,3 +229,13 @@ def test_live_database_that_is_gone(site: Site, pg18: Cluster) -> None:
     assert (plan["possible"], plan["facts"]["kept_as"]) == (True, None)
     done = site.json(*_arguments(site, "--apply", plan["plan"], *_PEOPLE))
     assert (done["verdict"], _rows(_url(site))) == ("passed", (900, 300))
+
+
+def test_window_beyond_all_clocks(site: Site) -> None:
+    """Refused before anything is written, and nothing stands in the way of the next attempt."""
+    plan, stored = site.json(*_arguments(site))["plan"], site.stored_files()
+    wide = ("--window", "0001-01-01T00:00+23:59/9999-12-31T23:59-23:59")
+    assert "years" in site.json(*_arguments(site, "--apply", plan, *_PEOPLE, *wide), expect=2)["error"]
+    assert site.stored_files() == stored
+    unseen = ("--i-am", "ana", "--approved-by", "a\u200bna")
+    assert "twice" in site.json(*_arguments(site, "--apply", plan, *unseen), expect=1)["error"]

@@ -31,11 +31,13 @@ def run_backup(
     label: str | None = None,
     opened_at: datetime | None = None,
     origin: str | None = None,
+    is_damaged: bool = False,
     progress: Progress = _SILENT,
 ) -> StepFacts:
     """Take one restore point, step by step; raises what the steps raise.
 
-    ``opened_at`` (aware) and ``origin`` name it where something else must find it again.
+    ``opened_at`` (aware) and ``origin`` name it where something else must find it again. ``is_damaged``: what is backed
+    up may be what has to be restored, so that it may well be suddenly small, or its media empty.
 
     What is left of a backup that fails or is interrupted is removed: no second attempt will use it.
     """
@@ -54,8 +56,8 @@ def run_backup(
             record_inventory(environment, id, progress=progress)
         dump_database(environment, id, progress=progress)
         if environment.policy.media is not None:
-            snapshot_media(environment, id, progress=progress)
-        verify_list(environment, id, progress=progress)
+            snapshot_media(environment, id, force=is_damaged, progress=progress)
+        verify_list(environment, id, accepts_small=is_damaged, progress=progress)
         facts = commit_manifest(environment, id, progress=progress)
     except BaseException as error:
         _remove_remnant(environment, id)

@@ -17,6 +17,9 @@ from holdfast.manifest.model import Manifest
 from holdfast.operation.records import OperationKind, OperationOpen, Window, find_operation, write_operation
 from holdfast.values.ids import RestorePointId
 
+# Beyond these, times cannot be moved to UTC and back.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+
 
 def open_operation(
     environment: Environment,
@@ -96,6 +99,8 @@ def _demand_window(environment: Environment, window: Window | None) -> None:
         return
     if window.begins_at.tzinfo is None or window.ends_at.tzinfo is None:
         raise UsageError("change window: its times need a UTC offset, such as 2026-11-22T22:00+01:00")
+    if not all(_FIRST_YEAR <= moment.year <= _LAST_YEAR for moment in (window.begins_at, window.ends_at)):
+        raise UsageError(f"change window: its years must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
     if window.ends_at <= window.begins_at:
         raise UsageError(f"change window: ends at {window.ends_at.isoformat()}, before it begins")
     if window.ends_at <= environment.clock():

@@ -182,6 +182,7 @@ def _carry_out(
             label=f"pre-{opened.kind}-{operation}",
             opened_at=opened.opened_at,
             origin=opened.origin,
+            is_damaged=True,
             progress=progress,
         )
     attest(environment, operation, people.approved_by)

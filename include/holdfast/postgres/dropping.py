@@ -13,6 +13,7 @@ from holdfast.postgres.session import Session, connect, without_login_triggers
 _ENTRY = """
 SELECT datistemplate, datallowconn AND datconnlimit <> -2 FROM pg_catalog.pg_database WHERE oid = %s AND datname = %s
 """
+_LONGEST_MS = 60_000
 _SUBSCRIPTIONS = "SELECT subname::text, subenabled FROM pg_catalog.pg_subscription WHERE subdbid = %s"
 
 
@@ -32,7 +33,10 @@ def drop_database(session: Session, server: Target, identity: DatabaseIdentity) 
     subscriptions = session.execute(_SUBSCRIPTIONS, (identity.oid,)).fetchall()
     if subscriptions and lets_in:
         _let_go(server.with_database(identity.name), subscriptions)
+    # It waits for every process of the server to take note, and one that is stopped never does.
+    session.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(_LONGEST_MS)))
     session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    session.execute("SET statement_timeout = 0")
 
 
 def _let_go(target: Target, subscriptions: list[tuple[str, bool]]) -> None:

@@ -51,7 +51,7 @@ class ApprovalSensor(EngineOperator, ApprovalOperator):
         """The Markdown that is shown and agreed to: the same text for the same content of the store."""
 
     def until(self, environment: Environment, subject: RestorePointId) -> datetime | None:
-        """The end of the change window, if there is one: then it is too late to agree, however long the policy gives."""
+        """When the change window ends, if there is one: then it is too late, however long the policy gives."""
         return None
 
     def execute(self, context: Context) -> Any:

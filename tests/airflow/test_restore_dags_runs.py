@@ -20,6 +20,7 @@ from restores_in_airflow import ROWS, TABLES, Run, clear_from, kill_once_begun, 
 pytestmark = pytest.mark.timeout(900)
 NAME = "restored_live"
 USERS = 'SELECT count(*) FROM "User"'
+LIVE = "SELECT oid FROM pg_database WHERE datname = current_database()"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def url(pg18: Cluster) -> Iterator[str]:
     made = pg18.create_database(NAME)
     execute(made, TABLES)
     yield made
-    for name in one_column(pg18, f"SELECT datname FROM pg_database WHERE datname LIKE '{NAME}%'"):
+    for name in databases(pg18):
         execute(pg18.url(), f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -47,6 +48,10 @@ def point(airflow: Airflow) -> str:
 def one_column(cluster: Cluster, query: str) -> list[str]:
     found = one(cluster.url(), f"SELECT coalesce(array_agg(x), '{{}}') FROM ({query}) AS found (x)")
     return [str(each) for each in found]
+
+
+def databases(cluster: Cluster) -> list[str]:
+    return one_column(cluster, f"SELECT datname FROM pg_database WHERE datname LIKE '{NAME}%' ORDER BY datname")
 
 
 def kept(cluster: Cluster) -> list[str]:
@@ -101,7 +106,7 @@ def restored(airflow: Airflow) -> list[dict[str, object]]:
 def test_what_does_not_pass_leaves_live_untouched(airflow: Airflow, pg18: Cluster, url: str, point: str) -> None:
     """A rejection, a gate that an Admin marks as success, a window that closes while people are asked."""
     rehearse(airflow, "beside")
-    before, kept_before = one(url, "SELECT oid FROM pg_database WHERE datname = current_database()"), kept(pg18)
+    before, stood = one(url, LIVE), databases(pg18)
     rejected, marked = (Run.begin(airflow, "restore", restore_point=point) for _ in range(2))
     ends = (datetime.now(UTC) + timedelta(seconds=75)).isoformat()
     begins = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
@@ -118,9 +123,8 @@ def test_what_does_not_pass_leaves_live_untouched(airflow: Airflow, pg18: Cluste
     assert "ask the head of studies first" in rejected.error("approve")
     assert "nobody has answered what was asked" in marked.error("restore_beside")
     assert re.search("change window ended|time to answer is over", late.error("approve"))
-    assert one(url, "SELECT oid FROM pg_database WHERE datname = current_database()") == before
-    assert (one(url, USERS), kept(pg18)) == (ROWS, kept_before)
-    assert one_column(pg18, f"SELECT datname FROM pg_database WHERE datname LIKE '{NAME}%'") == [NAME, *kept_before]
+    assert (one(url, LIVE), one(url, USERS)) == (before, ROWS)
+    assert databases(pg18) == stood
 
 
 def test_worker_killed_in_the_switch_is_finished_by_another(

@@ -47,6 +47,8 @@ def _surroundings(project: Path, state: State, caller: Mapping[str, str]) -> dic
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
         "AIRFLOW_HOME": str(state.airflow_home),
+        # What DAG files look up while they are read is kept there, and goes with the rest.
+        "XDG_CACHE_HOME": str(state.airflow_home / "cache"),
         "HOLDFAST_STATE": str(state.root),
         "HOLDFAST_KEYS": str(state.keys),
         # A proxy cannot reach our loopback.

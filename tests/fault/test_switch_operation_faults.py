@@ -199,8 +199,13 @@ def test_over_the_live_database(site: Site) -> None:
         assert "over the live database" in plan["body"]
         site.json(*_apply(site, "0" * 64), expect=1)
         assert _rows(_url(site)) == 2000
+        # Else the restore would wait for it, and everybody else behind the restore.
+        reader = psycopg.connect(_url(site))
+        reader.execute("SELECT count(*) FROM orders")
         done = site.json(*_apply(site, plan["plan"]))
         assert (done["verdict"], _rows(_url(site)), _beside(_url(site))) == ("passed", 4000, [])
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("SELECT 1")
         with psycopg.connect(_url(site)) as session:
             found = session.execute("SELECT has_table_privilege(%s, 'orders', 'SELECT')", (role,)).fetchone()
         assert found == (True,)

@@ -123,3 +123,23 @@ def test_tables_that_do_not_differ(site: Site) -> None:
     again = site.json(*replace, "--apply", plan["plan"], *_PEOPLE)
     evidence = read_evidence(site.environment(), RestorePointId.parse(again["operation"]))
     assert [step.name for step in evidence.steps] == ["plan"]
+
+
+def test_what_was_kept_is_verified(site: Site) -> None:
+    """The record to undo rows with, and the rows that a table's replacement took away: altered or gone, it is said."""
+    rows = _on(site, "rows", site.variables["POINT"], "--table", "StudentProfile", "--key", "id=3")
+    first = site.json(*rows, "--apply", site.json(*rows)["plan"], *_PEOPLE)["operation"]
+    tables = _on(site, "tables", site.variables["POINT"], "--table", "User", "--table", "StudentProfile")
+    second = site.json(*tables, "--apply", site.json(*tables)["plan"], *_PEOPLE)["operation"]
+    assert site.json("evidence", "verify", str(site.policy_file), "production")["ok"] is True
+    for operation, pattern in ((first, "rows.jsonl.age"), (first, "rows.json"), (second, "previous-*.age")):
+        path = next(site.store_folder.rglob(f"{operation}/{pattern}"))
+        content = path.read_bytes()
+        for wrong in (content[:-1], None):
+            path.unlink()
+            if wrong is not None:
+                path.write_bytes(wrong)
+            found = site.json("evidence", "verify", str(site.policy_file), "production", operation, expect=1)
+            assert path.name in str(found) or "record of the rows" in str(found), (pattern, wrong is None)
+            path.write_bytes(content)
+    assert site.json("evidence", "verify", str(site.policy_file), "production")["ok"] is True

@@ -11,8 +11,10 @@ from typing import Self
 import psycopg
 
 from holdfast.errors import RestoreError
-from holdfast.postgres.databases import OtherSession
-from holdfast.postgres.session import Session
+from holdfast.postgres.conninfo import Target
+from holdfast.postgres.databases import DatabaseIdentity, OtherSession
+from holdfast.postgres.maintenance import maintenance_session
+from holdfast.postgres.session import Session, translated
 
 _EVERY_S = 0.05
 
@@ -49,6 +51,17 @@ def demand_endable(session: Session, oids: Collection[int]) -> None:
             f"sessions that the role {session.info.user} may not end: {named}",
             hint="Grant it pg_signal_backend, or have those sessions closed; only a superuser ends a superuser's.",
         )
+
+
+def end_sessions(target: Target, identity: DatabaseIdentity) -> None:
+    """Tell every session in the database to end, once; new ones may come. Raises RestoreError as ``demand_endable``."""
+    with (
+        maintenance_session(target, avoid=(identity.name,)) as session,
+        translated(target, "ending sessions"),
+    ):
+        demand_endable(session, (identity.oid,))
+        for pid, *_ in session.execute(_SESSIONS, ([identity.oid],)).fetchall():
+            session.execute("SELECT pg_catalog.pg_terminate_backend(%s)", (pid,))
 
 
 def sessions_left(session: Session, oids: Collection[int], pids: Collection[int]) -> tuple[OtherSession, ...]:

@@ -15,6 +15,7 @@ from holdfast.postgres.binaries import reader_for
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.counts import compare_counts, compare_sequences
 from holdfast.postgres.databases import DatabaseIdentity, demand_identity
+from holdfast.postgres.ending import end_sessions
 from holdfast.postgres.restoration import archive_file, restore_file
 from holdfast.postgres.rights import Rights
 from holdfast.progress import Progress, Silent
@@ -23,6 +24,7 @@ from holdfast.restore.spool import spool_folder
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+_WAIT_S = 30.0
 
 
 def _forgetful(rights: bytes) -> bytes:
@@ -52,6 +54,7 @@ def restore_clean(
     identity: DatabaseIdentity,
     demand: Callable[[], None],
     keep: Callable[[bytes], bytes] = _forgetful,
+    wait_s: float = _WAIT_S,
     spool: Path | None = None,
     progress: Progress = _SILENT,
 ) -> CleanRestore:
@@ -59,10 +62,11 @@ def restore_clean(
 
     What the archive does not hold stays. Owners and grants are given back afterwards as they were. The whole archive
     is fetched and proven first; then ``identity`` is looked at again and ``demand`` called, which raises where the
-    plan is no longer what was approved. ``keep`` gets owners and grants as they are and returns those to give back: it
-    should store what it gets first and return that to every rerun, for whoever is killed after the commit and before
-    they are given back leaves a database without them. Raises RestoreError, the database being as it was, where
-    anything is refused.
+    plan is no longer what was approved. The sessions in it are ended once; a lock is waited for ``wait_s`` seconds,
+    for the application waits behind it, and then all is given up. ``keep`` gets owners and grants as they are and
+    returns those to give back: it should store what it gets first and return that to every rerun, for whoever is
+    killed after the commit and before they are given back leaves a database without them. Raises RestoreError, the
+    database being as it was, where anything is refused.
     """
     manifest = environment.catalog.manifest(id, environment.verifier())
     faults = environment.catalog.entry(id).missing(manifest)
@@ -77,12 +81,19 @@ def restore_clean(
         wanted = Rights.decode(keep(read_live_rights(live).encode()))
         progress.begin("restore")
         started = time.monotonic()
-        verdict = restore_file(client, live, file, over_existing=True)
+        end_sessions(live, identity)
+        verdict = restore_file(client, _impatient(live, wait_s), file, over_existing=True)
         seconds = time.monotonic() - started
         _demand_passed(manifest, live, verdict.require)
         progress.end()
     notes = apply_rights(live, live, wanted, adopts=True)
     return _counted(manifest, live, notes, seconds, progress)
+
+
+def _impatient(live: Target, wait_s: float) -> Target:
+    """One that waits for a lock keeps everybody behind it waiting too: it must give up, with nothing changed."""
+    options = f"{live.get('options') or ''} -c lock_timeout={int(wait_s * 1000)}".lstrip()
+    return live.with_parameters(options=options)
 
 
 def _demand_same(live: Target, identity: DatabaseIdentity) -> None:

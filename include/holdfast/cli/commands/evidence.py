@@ -96,9 +96,10 @@ def evidence_verify(policy: Path, environment: str, id: str | None, as_json: boo
 def _verified(place: Environment, ids: list[RestorePointId]) -> Iterator[tuple[RestorePointId, list[str]]]:
     from holdfast.evidence import verify_evidence
     from holdfast.operation.agreement import ledger_faults
+    from holdfast.operation.keepsakes import kept_faults
 
     for id in ids:
-        yield id, verify_evidence(place, id) or ledger_faults(place, id)
+        yield id, verify_evidence(place, id) or [*ledger_faults(place, id), *kept_faults(place, id)]
 
 
 def _show_verified(found: dict[str, list[str]]) -> None:

@@ -44,6 +44,13 @@ _WHAT = click.option(
     show_default=True,
     help="What becomes of rows that are there, but differ.",
 )
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="More rows than this are not meant.",
+)
 @applying_options
 def rows_command(
     policy: Path,
@@ -53,6 +60,7 @@ def rows_command(
     keys: tuple[str, ...],
     predicate: str | None,
     conflicts: str,
+    limit: int,
     applying: Applying,
 ) -> None:
     """Take rows that live lacks from the restore point ID, with the rows that they refer to.
@@ -64,7 +72,13 @@ def rows_command(
     if bool(keys) == bool(predicate):
         raise UsageError("which rows: give --key COLUMN=VALUE, once or more, or else --where CONDITION")
     pairs: list[JsonValue] = [list(_pair(key)) for key in keys]
-    request: dict[str, JsonValue] = {"table": table, "keys": pairs, "predicate": predicate, "conflicts": conflicts}
+    request: dict[str, JsonValue] = {
+        "table": table,
+        "keys": pairs,
+        "predicate": predicate,
+        "conflicts": conflicts,
+        "limit": limit,
+    }
     place = opened(policy, environment)
     plan_or_apply(place, "recover_rows", RestorePointId.parse(id), request, applying)
 

@@ -160,6 +160,7 @@ def _over(environment: Environment, opened: OperationOpen, progress: Progress) -
         identity=live,
         demand=demand,
         keep=partial(kept_rights, environment, operation),
+        wait_s=environment.policy.restore.end_sessions.as_seconds,
         progress=progress,
     )
     facts: dict[str, Fact] = {

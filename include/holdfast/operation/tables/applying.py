@@ -15,7 +15,7 @@ from holdfast.operation.tables.comparing import Difference
 from holdfast.operation.tables.examining import Examination, examine
 from holdfast.operation.tables.locking import lock_tables
 from holdfast.operation.tables.planning import Apart, plan_of, restored_apart
-from holdfast.operation.tables.previous import keep_previous, kept_before
+from holdfast.operation.tables.previous import SHA256, keep_previous, kept_before, sha256_of
 from holdfast.operation.tables.request import TablesRequest
 from holdfast.operation.tables.sequences import advance_sequences
 from holdfast.operation.tables.sessions import Backup, changing
@@ -76,7 +76,9 @@ def _apply(
 
         def keep(difference: Difference) -> None:
             pair = difference.pair
-            kept[f"{pair.title}: previous rows"] = keep_previous(environment, operation, live, pair)
+            previous = keep_previous(environment, operation, live, pair)
+            kept[f"{pair.title}: previous rows"] = previous.key
+            kept[f"{pair.title}: previous rows{SHA256}"] = previous.sha256
 
         outcome = write_differences(live, found, apart.backup, keep, progress)
         live.commit()
@@ -124,5 +126,7 @@ def _nothing_left(environment: Environment, operation: RestorePointId, found: Ex
             f"{', '.join(pair.title for pair in found.pairs)}: nothing differs from the restore point",
             hint="Choose an older restore point, or other tables.",
         )
-    facts: dict[str, Fact] = {"mode": found.mode, **{f"previous rows {n}": key for n, key in enumerate(kept, 1)}}
+    facts: dict[str, Fact] = {"mode": found.mode}
+    for number, key in enumerate(kept, 1):
+        facts |= {f"previous rows {number}": key, f"previous rows {number}{SHA256}": sha256_of(environment, key)}
     return Outcome(notes=("an earlier attempt had applied it already: nothing differs any more",), facts=facts)

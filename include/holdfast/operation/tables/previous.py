@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -16,15 +17,27 @@ from holdfast.operation.tables.phrases import numbered, temporary
 from holdfast.postgres.outer_zstd import compressed, decompressed
 from holdfast.postgres.session import Session
 from holdfast.storage.pieces import joined
+from holdfast.storage.tally import Tally
 from holdfast.values.ids import RestorePointId
+
+SHA256 = " SHA-256"
+"""What ends the name of the fact that tells the hash of an object, beside the one that tells its key."""
 
 _LEVEL = 3
 _PREFIX = "previous-"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def keep_previous(environment: Environment, operation: RestorePointId, live: Session, pair: Pair) -> str:
-    """Store the pair's previous rows; returns the key, which ends in ``.copy.zst.age``.
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """Rows that are kept: the object's key, and the SHA-256 of what is stored there."""
+
+    key: str
+    sha256: str
+
+
+def keep_previous(environment: Environment, operation: RestorePointId, live: Session, pair: Pair) -> Previous:
+    """Store the pair's previous rows, under a key that ends in ``.copy.zst.age``.
 
     It is what COPY … FROM reads (text, with a header line of the column names). An object that an attempt before left,
     with the same rows, is taken for it.
@@ -35,10 +48,11 @@ def keep_previous(environment: Environment, operation: RestorePointId, live: Ses
         key = environment.keys.evidence_object(operation, f"{_PREFIX}{pair.number}{suffix}.copy.zst.age")
         if not _stands(environment, key):
             sealed = age.encrypt(compressed(_rows(live, pair), _LEVEL), environment.recipients())
-            environment.store.put(key, sealed)
-            return key
+            tally = Tally()
+            environment.store.put(key, tally.over(sealed))
+            return Previous(key, tally.sha256)
         if _is_same(environment, key, live, pair):
-            return key
+            return Previous(key, sha256_of(environment, key))
         attempt += 1
 
 
@@ -50,6 +64,14 @@ def kept_before(environment: Environment, operation: RestorePointId) -> tuple[st
         for stored in environment.store.list(folder)
         if stored.key.removeprefix(folder).startswith(_PREFIX) and stored.key.endswith(".copy.zst.age")
     )
+
+
+def sha256_of(environment: Environment, key: str) -> str:
+    """The SHA-256 of an object as it is stored; raises ObjectMissing."""
+    digest = hashlib.sha256()
+    for piece in environment.store.stream(key):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _rows(live: Session, pair: Pair) -> Generator[bytes, None, None]:

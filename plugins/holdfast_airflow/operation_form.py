@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.manifest.evidence import Window
 
 ID = "^[0-9]{8}T[0-9]{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}$"
+OTHER_SOURCE = "other_source"
 _LONGEST_REASON = 500
 _LONGEST_TICKET = 100
 _TICKET = re.compile(r"\w[\w .:/#+-]*")
@@ -31,6 +32,7 @@ class Asked:
     restore_point: RestorePointId | None
     reason: str
     window: Window | None
+    other_source: bool = False
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Self:
@@ -43,7 +45,8 @@ class Asked:
                 "reason: is missing",
                 hint="Trigger it with a reason, such as the incident: it stands in the plan and in the evidence.",
             )
-        return cls(RestorePointId.parse(named) if named else None, reason, window_of(given))
+        is_meant = given.get(OTHER_SOURCE) is True
+        return cls(RestorePointId.parse(named) if named else None, reason, window_of(given), is_meant)
 
     def demand_restore_point(self) -> RestorePointId:
         """The restore point; raises UsageError where none is named: what is gone back to is not left to chance."""
@@ -100,6 +103,17 @@ def reason_param() -> Param:
         title="Reason",
         description="Required: why this is done, such as the incident; people see it when they are asked, and it "
         "stands in the evidence",
+    )
+
+
+def other_source_param() -> Param:
+    """Whether live may be another database than the one that was backed up."""
+    return Param(
+        False,
+        type="boolean",
+        title="Live was rebuilt elsewhere",
+        description="Tick it only where live is meant, though it is on another server, or has another name, than what "
+        "the restore point was taken of; otherwise that is refused",
     )
 
 

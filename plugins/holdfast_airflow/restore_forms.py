@@ -12,7 +12,14 @@ from airflow.sdk import Param
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
 from holdfast_airflow.answers import line_of, one_of
-from holdfast_airflow.operation_form import Asked, reason_param, restore_point_param, window_params
+from holdfast_airflow.operation_form import (
+    OTHER_SOURCE,
+    Asked,
+    other_source_param,
+    reason_param,
+    restore_point_param,
+    window_params,
+)
 from holdfast_airflow.restore_choices import Choices
 
 What = Literal["database", "media", "both"]
@@ -116,6 +123,7 @@ def restore_params(choices: Choices, *, has_media: bool) -> dict[str, Param]:
         **_what(has_media=has_media),
         "reason": reason_param(),
         **window_params(),
+        OTHER_SOURCE: other_source_param(),
     }
 
 

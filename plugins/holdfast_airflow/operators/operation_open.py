@@ -11,7 +11,7 @@ from airflow.sdk import Context
 from pydantic import JsonValue
 
 from holdfast_airflow import runs
-from holdfast_airflow.operation_form import Asked
+from holdfast_airflow.operation_form import OTHER_SOURCE, Asked
 from holdfast_airflow.operators.base import EngineOperator
 from holdfast_airflow.restore_forms import MigrationForm, RestoreForm, RollbackForm, SwitchBackForm
 
@@ -49,7 +49,7 @@ class OpenOperationOperator(EngineOperator):
                 opened_at=runs.opened_at(context),
                 origin=runs.origin(context),
                 restore_point=wanted.restore_point,
-                request=wanted.request,
+                request={**wanted.request, **({OTHER_SOURCE: True} if wanted.asked.other_source else {})},
                 reason=wanted.asked.reason,
                 requested_by=context["dag_run"].triggering_user_name,
                 window=wanted.asked.window,

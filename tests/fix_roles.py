@@ -27,6 +27,8 @@ TIERS = {
     "restore_check": {},
     "restore_drill": {},
 }
+OPERATIONS = ("restore", "switch_back", "find_instant", "restore_tables", "recover_rows", "undo_rows", "rollback")
+DAGS = (*TIERS, "expire", *OPERATIONS)
 SHOP = ("shop-staging", "shop-production")
 GATE = "shop-production.gate"
 # Waits for an answer as a drill does, under the same rights.
@@ -113,14 +115,19 @@ def open_office(cluster: Cluster, folder: Path) -> Iterator[Office]:
     with running_airflow(cluster, site) as airflow:
         secrets = Secrets.load(folder / "state" / "secrets")
         people = {login.name: Person(login.name, login.password, airflow.url) for login in embedded_logins(secrets)}
-        expected = {f"{place}.{tier}" for place in (*SHOP, "vault-main") for tier in (*TIERS, "expire")} | {GATE}
+        expected = {f"{place}.{tier}" for place in (*SHOP, "vault-main") for tier in DAGS} | {GATE}
 
         def are_known() -> bool:
             errors = airflow.api.items("importErrors", "import_errors")
             assert not errors, errors
             return {dag["dag_id"] for dag in airflow.api.items("dags?limit=100", "dags")} >= expected
 
+        def are_allowed() -> bool:
+            """Rights on a DAG are written a moment after the DAG."""
+            return {dag["dag_id"] for dag in people["devops"].reads("dags?limit=100")["dags"]} >= expected
+
         await_true(are_known, 120, "every DAG is known")
+        await_true(are_allowed, 60, "every DAG may be read")
         for dag_id in expected - {GATE, "shop-staging.expire"}:
             airflow.api.patch(f"dags/{dag_id}?update_mask=is_paused", {"is_paused": True})
         yield Office(airflow, people)

@@ -66,7 +66,7 @@ def drop_replaced(protected: Protected, **arguments: str) -> list[BaseOperator]:
     """The task that removes what restores have put aside, where the policy speaks of restores at all."""
     if "restore" not in protected.policy.model_fields_set:
         return []
-    # Nothing depends on it, and it needs the live server, which may be away just now.
+    # Its queue may be served only when somebody needs it: no backup may have to wait for that.
     return [
         DropReplacedOperator(
             task_id="drop_replaced", queue=OPERATION_QUEUE, **arguments, **protected.operator_arguments

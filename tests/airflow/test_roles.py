@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fix_airflow import MODULE, await_true
-from fix_roles import GATE, ROLES, SHOP, TIERS, Office, open_office
+from fix_roles import DAGS, GATE, ROLES, SHOP, Office, open_office
 from holdfast.recovery.cluster import Cluster
 
 pytestmark = pytest.mark.timeout(600)
@@ -19,6 +19,7 @@ EVERYONE = set(ROLES)
 BACKUP, RESTORE, DELETE = {"admin", "devops", "dba"}, {"admin", "devops", "dba"}, {"admin", "devops"}
 APPROVERS = {"admin", "devops", "dba", "teamlead"}
 TRIGGER = {"logical_date": None}
+POINT = "20261122T020000Z-nightly-4f9c2a"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,10 @@ def office(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         (f"{PRODUCTION}.restore_check", RESTORE, {}),
         (f"{PRODUCTION}.restore_drill", RESTORE, {"reason": "the quarter's drill"}),
         (f"{PRODUCTION}.expire", DELETE, {}),
+        (f"{PRODUCTION}.restore", RESTORE, {"restore_point": POINT, "reason": "an incident"}),
+        (f"{PRODUCTION}.switch_back", RESTORE, {"reason": "an incident"}),
+        (f"{PRODUCTION}.rollback", RESTORE, {"reason": "an incident"}),
+        (f"{STAGING}.restore", RESTORE, {"restore_point": POINT, "reason": "an incident"}),
         ("vault-main.nightly", BACKUP, {}),
         ("vault-main.expire", DELETE, {}),
     ],
@@ -51,8 +56,8 @@ def test_who_may_trigger(office: Office, dag_id: str, allowed: set[str], form: d
 
 def test_who_reads_which_dags(office: Office) -> None:
     """An environment whose policy names a role in no list does not exist for it."""
-    shop = {f"{place}.{tier}" for place in SHOP for tier in (*TIERS, "expire")} | {GATE}
-    vault = {f"vault-main.{tier}" for tier in (*TIERS, "expire")}
+    shop = {f"{place}.{tier}" for place in SHOP for tier in DAGS} | {GATE}
+    vault = {f"vault-main.{tier}" for tier in DAGS}
     for name, person in office.people.items():
         seen = {dag["dag_id"] for dag in person.reads("dags?limit=100")["dags"]}
         assert seen == shop | (vault if name in BACKUP else set()), name

@@ -70,7 +70,7 @@ def test_apply_is_tried_once_and_tells_that_live_has_changed(build: Build, tier:
     assert apply.retries == 0
     assert [outlet.uri for outlet in apply.outlets] == ["x-holdfast://demo/production/restored"]
     assert dag.get_task("evidence").trigger_rule == "all_done"
-    assert {dag.get_task(name).queue for name in ("plan", "apply")} == {"recovery"}
+    assert {dag.get_task(name).queue for name in ("plan", "apply")} == {"operations"}
 
 
 @pytest.mark.parametrize("tier", OURS)

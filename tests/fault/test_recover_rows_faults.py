@@ -80,8 +80,6 @@ def shop(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         "true); DROP TABLE many; --",
         "id = 1 -- comment",
         "id = 1 /* comment */",
-        "note = E'\\'' OR id = 1",
-        "note = $$x$$",
         "note = 'open",
         "(id = 1",
         "",
@@ -89,7 +87,7 @@ def shop(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
 )
 def test_refuses_predicates_that_leave_their_parentheses(shop: Shop, predicate: str) -> None:
     """Seen without any database."""
-    with pytest.raises(UsageError, match="predicate: "):
+    with pytest.raises(UsageError, match="condition: "):
         shop.plan("many", predicate=predicate)
 
 

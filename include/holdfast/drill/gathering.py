@@ -16,7 +16,7 @@ from holdfast.drill.outcome import blames_drill
 from holdfast.drill.records import DrillOpen, StepDraft, read_open, read_step, remove_drafts
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, ObjectMissing
-from holdfast.evidence import read_evidence, write_evidence
+from holdfast.evidence import find_evidence, write_evidence
 from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Evidence, HistoryPoint, Step, Surroundings
 from holdfast.progress import Progress, Silent
@@ -57,9 +57,8 @@ def record_evidence(environment: Environment, drill: RestorePointId, *, progress
     A restore check also leaves its record beside the restore point, unless only the drill's own surroundings were
     to blame: that says nothing about the backup. Doing it again finds its own work.
     """
-    try:
-        evidence = read_evidence(environment, drill)
-    except ObjectMissing:
+    evidence = find_evidence(environment, drill)
+    if evidence is None:
         evidence = _evidence(environment, drill, read_open(environment, drill))
     # What a killed attempt left out is made up for; what it wrote is found as it is.
     key = write_evidence(environment, evidence)

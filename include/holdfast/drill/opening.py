@@ -6,8 +6,8 @@ from datetime import datetime
 
 from holdfast.drill.records import Approval, DrillOpen, Media, find_open, write_open
 from holdfast.environment import Environment
-from holdfast.errors import ObjectMissing, UsageError
-from holdfast.evidence import read_evidence
+from holdfast.errors import UsageError
+from holdfast.evidence import demand_unrecorded
 from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import DrillKind
 from holdfast.values.ids import RestorePointId
@@ -32,7 +32,7 @@ def open_drill(
     ObjectMissing or SignatureError for a restore point that is not there or not ours.
     """
     drill = RestorePointId.make(opened_at, kind, origin)
-    _demand_new(environment, drill)
+    demand_unrecorded(environment, drill, "drill")
     if find_open(environment, drill) is not None:
         return drill
     id = restore_point or newest_restore_point(environment)
@@ -55,18 +55,6 @@ def open_drill(
     )
     write_open(environment, opened)
     return drill
-
-
-def _demand_new(environment: Environment, drill: RestorePointId) -> None:
-    """Evidence is written once: a drill that has ended cannot end otherwise."""
-    try:
-        evidence = read_evidence(environment, drill)
-    except ObjectMissing:
-        return
-    raise UsageError(
-        f"drill {environment.title}/{drill}: it has ended, its verdict is {evidence.verdict}",
-        hint="Trigger a new run instead of clearing this one.",
-    )
 
 
 def newest_restore_point(environment: Environment) -> RestorePointId:

@@ -154,6 +154,6 @@ class Scene:
             return False
 
 
-def recovery_name(environment: Environment, drill: RestorePointId) -> str:
+def recovery_name(environment: Environment, whose: RestorePointId | str) -> str:
     """One host may serve several apps, whose drills may bear the same id."""
-    return f"{environment.app}.{environment.name}.{drill}"
+    return f"{environment.app}.{environment.name}.{whose}"

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from holdfast.catalog.malformed import malformed
 from holdfast.environment import Environment
-from holdfast.errors import IntegrityError, ObjectMissing
+from holdfast.errors import IntegrityError, ObjectMissing, UsageError
 from holdfast.evidence.objects import (
     CLOSED_REPORT,
     CLOSING,
@@ -52,6 +52,24 @@ def read_evidence(environment: Environment, id: RestorePointId) -> Evidence:
             hint="`holdfast evidence list` shows what there is; a drill that still runs has none yet.",
         ) from error
     return parse_evidence(environment, id, document)
+
+
+def find_evidence(environment: Environment, id: RestorePointId) -> Evidence | None:
+    """The same; None where nothing was recorded yet."""
+    try:
+        return read_evidence(environment, id)
+    except ObjectMissing:
+        return None
+
+
+def demand_unrecorded(environment: Environment, id: RestorePointId, what: str) -> None:
+    """Raise UsageError where it has ended: evidence is written once, and what has ended cannot end otherwise."""
+    evidence = find_evidence(environment, id)
+    if evidence is not None:
+        raise UsageError(
+            f"{what} {environment.title}/{id}: it has ended, its verdict is {evidence.verdict}",
+            hint="Trigger a new run instead of clearing this one.",
+        )
 
 
 def parse_evidence(environment: Environment, id: RestorePointId, document: bytes) -> Evidence:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from holdfast.drill.gathering import EvidenceFacts
 from holdfast.drill.records import read_step
 from holdfast.environment import Environment
-from holdfast.errors import ObjectMissing, RestoreError
-from holdfast.evidence import read_evidence
+from holdfast.errors import RestoreError
+from holdfast.evidence import find_evidence, read_evidence
 from holdfast.operation.plans import find_plan
 from holdfast.operation.recording import record_operation
 from holdfast.operation.records import read_operation
@@ -34,7 +34,7 @@ def end_operation(environment: Environment, operation: RestorePointId, *, begun:
     one of them has left no word of how it ended: taken again, it finds out. A migration never is: it runs once.
     """
     left = ""
-    if not _has_ended(environment, operation):
+    if find_evidence(environment, operation) is None:
         states = _outcomes(environment, operation)
         cut_off = [name for name in begun if name != MIGRATE and states.get(name, "") is None]
         if cut_off:
@@ -47,14 +47,6 @@ def end_operation(environment: Environment, operation: RestorePointId, *, begun:
             left = abandon(environment, operation)
     found = record_operation(environment, operation)
     return Ending(found, read_evidence(environment, operation).steps_not_run, left)
-
-
-def _has_ended(environment: Environment, operation: RestorePointId) -> bool:
-    try:
-        read_evidence(environment, operation)
-    except ObjectMissing:
-        return False
-    return True
 
 
 def _outcomes(environment: Environment, operation: RestorePointId) -> dict[str, str | None]:

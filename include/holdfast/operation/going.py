@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from holdfast.approval import demand_approval
@@ -45,15 +44,6 @@ def demand_as_planned(environment: Environment, operation: RestorePointId, fresh
     planned.demand_possible()
     fresh.demand_possible()
     demand_window(f"operation {environment.title}/{operation}", opened.window, environment.clock())
-
-
-def going(environment: Environment, operation: RestorePointId) -> Callable[[Plan], None]:
-    """The same for who only hands a plan over."""
-
-    def demand(fresh: Plan) -> None:
-        demand_go(environment, operation, fresh)
-
-    return demand
 
 
 def demand_window(what: str, window: Window | None, now: datetime) -> None:

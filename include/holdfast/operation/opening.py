@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from holdfast.drill.opening import newest_restore_point
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, UsageError
-from holdfast.evidence import read_evidence
+from holdfast.evidence import demand_unrecorded
 from holdfast.evidence.objects import sha256
 from holdfast.manifest.model import Manifest
 from holdfast.operation.records import OperationKind, OperationOpen, Window, find_operation, write_operation
@@ -40,7 +40,7 @@ def open_operation(
     ended or its window cannot be met, and ObjectMissing or SignatureError for a restore point that is not ours.
     """
     operation = RestorePointId.make(opened_at, kind, origin)
-    _demand_new(environment, operation)
+    demand_unrecorded(environment, operation, "operation")
     if find_operation(environment, operation) is not None:
         return operation
     _demand_window(environment, window)
@@ -75,18 +75,6 @@ def _source(environment: Environment, id: RestorePointId, kind: OperationKind) -
         if kind not in ("switch_back", "undo_rows"):
             raise
         return None
-
-
-def _demand_new(environment: Environment, operation: RestorePointId) -> None:
-    """Evidence is written once: what has ended cannot end otherwise."""
-    try:
-        evidence = read_evidence(environment, operation)
-    except ObjectMissing:
-        return
-    raise UsageError(
-        f"operation {environment.title}/{operation}: it has ended, its verdict is {evidence.verdict}",
-        hint="Trigger a new run instead of clearing this one.",
-    )
 
 
 def _demand_window(environment: Environment, window: Window | None) -> None:

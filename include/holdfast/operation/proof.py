@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from holdfast.backup.tiers import snapshot_tier
 from holdfast.environment import Environment
-from holdfast.errors import HoldfastError, IntegrityError, ObjectMissing
-from holdfast.evidence import read_evidence
+from holdfast.errors import HoldfastError, IntegrityError
+from holdfast.evidence import find_evidence
 from holdfast.evidence.objects import sha256
 from holdfast.evidence.visible import prose
 from holdfast.manifest.evidence import Evidence
@@ -41,9 +41,8 @@ def find_rehearsal(environment: Environment, opened: OperationOpen) -> Evidence 
 
     Raises IntegrityError where it is of another restore point, and SignatureError where it is not ours.
     """
-    try:
-        evidence = read_evidence(environment, opened.beside(REHEARSAL))
-    except ObjectMissing:
+    evidence = find_evidence(environment, opened.beside(REHEARSAL))
+    if evidence is None:
         return None
     if (evidence.restore_point, evidence.manifest_sha256) != (opened.restore_point, opened.manifest_sha256):
         raise IntegrityError(f"rehearsal {evidence.id}: was of {evidence.restore_point}, not {opened.restore_point}")

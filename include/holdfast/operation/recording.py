@@ -10,8 +10,8 @@ from holdfast.approval import read_approvals
 from holdfast.drill.gathering import EvidenceFacts, facts_of, history_of
 from holdfast.drill.records import read_step, remove_drafts
 from holdfast.environment import Environment
-from holdfast.errors import HoldfastError, ObjectMissing
-from holdfast.evidence import read_evidence, write_evidence
+from holdfast.errors import HoldfastError
+from holdfast.evidence import find_evidence, write_evidence
 from holdfast.manifest.evidence import Evidence, GivenApproval
 from holdfast.operation.plans import find_plan
 from holdfast.operation.records import OperationOpen, read_operation
@@ -21,9 +21,8 @@ from holdfast.values.ids import RestorePointId
 
 def record_operation(environment: Environment, operation: RestorePointId) -> EvidenceFacts:
     """Store the signed evidence of an operation whose steps have ended, however they did; a second time finds it."""
-    try:
-        evidence = read_evidence(environment, operation)
-    except ObjectMissing:
+    evidence = find_evidence(environment, operation)
+    if evidence is None:
         evidence = _evidence(environment, operation, read_operation(environment, operation))
     # What a killed attempt left out is made up for; what it wrote is found as it is.
     key = write_evidence(environment, evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from holdfast.drill.scene import recovery_name
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError
 from holdfast.postgres.binaries import major_of
@@ -20,7 +21,7 @@ def scratch(environment: Environment, point: RestorePointId, name: str) -> Itera
     made, and what reading the manifest raises.
     """
     source = environment.catalog.manifest(point, environment.verifier()).database.source
-    root, place = recovery_root(), recovery_name_of(environment, name)
+    root, place = recovery_root(), recovery_name(environment, name)
     prepare_recovery(
         root,
         place,
@@ -39,8 +40,3 @@ def scratch(environment: Environment, point: RestorePointId, name: str) -> Itera
             remove_recovery(root, place)
         raise
     remove_recovery(root, place)
-
-
-def recovery_name_of(environment: Environment, name: str) -> str:
-    """One host may serve several apps."""
-    return f"{environment.app}.{environment.name}.{name}"

@@ -5,22 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from holdfast.drill.naming import StepName
+from holdfast.evidence.acts import (
+    APPLY,
+    CHANGING,
+    CHECK_LIVE,
+    FOLLOW_UP,
+    MIGRATE,
+    PLAN,
+    RESTORE_BESIDE,
+    RESTORE_MEDIA_BESIDE,
+    SWITCH,
+    SWITCH_BACK,
+    SWITCH_MEDIA,
+    SWITCH_MEDIA_BACK,
+)
 from holdfast.manifest.evidence import OperationKind
 from holdfast.operation.plans import Plan
 from holdfast.operation.records import OperationOpen
 
-PLAN = "plan"
-RESTORE_BESIDE = "restore_beside"
-RESTORE_MEDIA_BESIDE = "restore_media_beside"
-SWITCH = "switch"
-SWITCH_MEDIA = "switch_media"
-SWITCH_BACK = "switch_back"
-SWITCH_MEDIA_BACK = "switch_media_back"
-CHECK_LIVE = "check_live"
-APPLY = "apply"
-MIGRATE = "migrate"
-FOLLOW_UP = "follow_up"
+__all__ = [
+    "APPLY",
+    "CHECK_LIVE",
+    "FOLLOW_UP",
+    "MIGRATE",
+    "PAST_RETURN",
+    "PLAN",
+    "RESTORE_BESIDE",
+    "RESTORE_MEDIA_BESIDE",
+    "SWITCH",
+    "SWITCH_BACK",
+    "SWITCH_MEDIA",
+    "SWITCH_MEDIA_BACK",
+    "TITLES",
+    "names_of",
+    "names_of_opened",
+]
 
 TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,17 +56,12 @@ TITLES: Mapping[str, str] = MappingProxyType(
         FOLLOW_UP: "Run the follow-up commands",
     }
 )
-PAST_RETURN = frozenset({SWITCH, SWITCH_MEDIA, SWITCH_BACK, SWITCH_MEDIA_BACK, APPLY, MIGRATE, FOLLOW_UP})
+PAST_RETURN = frozenset(CHANGING)
 """Steps that change what is live: a failure there is for people to look at, and never tried again by itself."""
 
 
-def steps_of(opened: OperationOpen, plan: Plan | None) -> tuple[StepName, ...]:
-    """The steps that this operation takes, as far as its plan is made."""
-    return tuple(StepName(name, TITLES[name]) for name in names_of_opened(opened, plan))
-
-
 def names_of_opened(opened: OperationOpen, plan: Plan | None = None) -> tuple[str, ...]:
-    """The same, their names alone."""
+    """The steps that this operation takes, as far as its plan is made."""
     if opened.request.get("target") == "rehearsal" or (plan is not None and _leaves_nothing(plan)):
         return (PLAN,)
     names = names_of(opened.kind, str(opened.request.get("what", "database")))

@@ -15,9 +15,13 @@ from holdfast.errors import HoldfastError
 from holdfast.manifest.evidence import Step, TableRows
 from holdfast.operation import steps
 from holdfast.operation.deciding import examined, parsed, plan_of
-from holdfast.operation.going import demand_as_planned, demand_go, going
+from holdfast.operation.going import demand_as_planned, demand_go
 from holdfast.operation.plans import Plan, find_plan, write_plan
 from holdfast.operation.records import OperationOpen, read_operation
+from holdfast.operation.switch.back import switch_database_back, switch_media_back
+from holdfast.operation.switch.beside import remove_beside, restore_beside, restore_media
+from holdfast.operation.switch.checking import check_live
+from holdfast.operation.switch.switching import demand_proven, switch_database, switch_media
 from holdfast.operation.taking import take_step
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
@@ -76,8 +80,6 @@ def outcome_of_plan(plan: Plan) -> Outcome:
 
 def abandon(environment: Environment, operation: RestorePointId) -> str:
     """Remove what a failed operation has restored beside, unless it was switched to; says what could not be removed."""
-    from holdfast.operation.switch.beside import remove_beside
-
     with suppress(HoldfastError):
         switched = read_step(environment, operation, steps.SWITCH)
         if switched is not None and switched.step.outcome == "passed":
@@ -100,51 +102,12 @@ def _plan(environment: Environment, opened: OperationOpen, progress: Progress) -
 def _restore_beside(
     environment: Environment, opened: OperationOpen, progress: Progress
 ) -> tuple[Outcome, tuple[TableRows, ...]]:
-    from holdfast.operation.switch.beside import restore_beside
-    from holdfast.operation.switch.switching import demand_proven
-
     if environment.policy.restore.method == "clean":
         return Outcome(notes=("method clean: nothing is restored beside",)), ()
     operation = RestorePointId.parse(opened.id)
     demand_go(environment, operation, plan_of(environment, opened, is_restored=True, progress=progress))
     demand_proven(environment, opened)
     return restore_beside(environment, opened, progress)
-
-
-def _restore_media(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.beside import restore_media
-
-    return restore_media(environment, opened, progress)
-
-
-def _switch(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.switching import switch_database
-
-    return switch_database(environment, opened, progress)
-
-
-def _switch_media(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.switching import switch_media
-
-    return switch_media(environment, opened, progress)
-
-
-def _switch_back(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.back import switch_database_back
-
-    return switch_database_back(environment, opened, progress)
-
-
-def _switch_media_back(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.back import switch_media_back
-
-    return switch_media_back(environment, opened, progress)
-
-
-def _check_live(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
-    from holdfast.operation.switch.checking import check_live
-
-    return check_live(environment, opened, progress)
 
 
 def _migrate(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
@@ -164,10 +127,9 @@ def _follow_up(environment: Environment, opened: OperationOpen, progress: Progre
 
 def _apply(environment: Environment, opened: OperationOpen, progress: Progress, found: Planned | None) -> Outcome:
     operation = RestorePointId.parse(opened.id)
-    demand_now = going(environment, operation)
 
     def demand(fresh: Plan) -> None:
-        demand_now(examined(environment, opened.point, opened.request, fresh))
+        demand_go(environment, operation, examined(environment, opened.point, opened.request, fresh))
 
     if opened.kind == "restore_tables":
         from holdfast.operation.tables import TablesRequest, apply_tables
@@ -188,12 +150,12 @@ def _apply(environment: Environment, opened: OperationOpen, progress: Progress, 
 _WORKS: Mapping[str, Work] = MappingProxyType(
     {
         steps.PLAN: _plan,
-        steps.RESTORE_MEDIA_BESIDE: _restore_media,
-        steps.SWITCH: _switch,
-        steps.SWITCH_MEDIA: _switch_media,
-        steps.SWITCH_BACK: _switch_back,
-        steps.SWITCH_MEDIA_BACK: _switch_media_back,
-        steps.CHECK_LIVE: _check_live,
+        steps.RESTORE_MEDIA_BESIDE: restore_media,
+        steps.SWITCH: switch_database,
+        steps.SWITCH_MEDIA: switch_media,
+        steps.SWITCH_BACK: switch_database_back,
+        steps.SWITCH_MEDIA_BACK: switch_media_back,
+        steps.CHECK_LIVE: check_live,
         steps.MIGRATE: _migrate,
         steps.FOLLOW_UP: _follow_up,
     }

@@ -16,7 +16,7 @@ from holdfast.postgres.databases import DatabaseIdentity, identify_in
 from holdfast.postgres.dropping import drop_database
 from holdfast.postgres.facts import PROVIDERS
 from holdfast.postgres.locales import Locale
-from holdfast.postgres.maintenance import maintenance_session, unlimit
+from holdfast.postgres.maintenance import maintenance_session, unlimited_session
 from holdfast.postgres.marker import Marker
 from holdfast.postgres.rights import Rights, read_rights
 from holdfast.postgres.rights_copy import copy_rights
@@ -132,14 +132,7 @@ def _quiet(target: Target) -> Session:
     """A session that sets off no login trigger, where that may be had."""
     with connect(target) as session:
         quiet = without_login_triggers(target, session)
-    session = connect(quiet)
-    try:
-        with translated(target, "setting up the session"):
-            unlimit(session)
-    except BaseException:
-        session.close()
-        raise
-    return session
+    return unlimited_session(quiet)
 
 
 def _clear_leftover(session: Session, beside: Target, wanted: Marker) -> None:

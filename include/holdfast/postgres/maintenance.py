@@ -30,7 +30,7 @@ def maintenance_session(target: Target, *, avoid: Container[str] = ()) -> Sessio
         if name in avoid:
             continue
         try:
-            return _opened(target.with_database(name))
+            return unlimited_session(target.with_database(name))
         except (DatabaseError, UsageError) as error:
             refusals.append(error)
     if refusals:
@@ -38,16 +38,15 @@ def maintenance_session(target: Target, *, avoid: Container[str] = ()) -> Sessio
     raise UsageError(f"{target.describe()}: the server has no other database to work from")
 
 
-def unlimit(session: Session) -> None:
-    """Take away every time limit that the role or the database sets, and that nothing may be written."""
-    session.execute(_UNLIMITED)
+def unlimited_session(target: Target) -> Session:
+    """A session in which no time limit of the role or the database holds, nor that nothing may be written.
 
-
-def _opened(target: Target) -> Session:
+    Raises as ``connect``.
+    """
     session = connect(target)
     try:
         with translated(target, "setting up the session"):
-            unlimit(session)
+            session.execute(_UNLIMITED)
     except BaseException:
         session.close()
         raise

@@ -39,22 +39,23 @@ class Backup:
 @contextmanager
 def reading(target: Target) -> Iterator[Session]:
     """One state of the database, all of it, in a transaction that cannot write."""
-    with _opened(target) as session:
-        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        session.read_only = True
-        with translated(target, "comparing tables"):
-            _settle(session, is_local=True)
-            yield session
-            session.rollback()
+    with _transaction(target, psycopg.IsolationLevel.REPEATABLE_READ, "comparing tables", is_read_only=True) as session:
+        yield session
 
 
 @contextmanager
 def changing(target: Target) -> Iterator[Session]:
     """A transaction that is rolled back unless the block commits it; each statement sees what others committed."""
+    with _transaction(target, psycopg.IsolationLevel.READ_COMMITTED, "restoring tables", is_read_only=False) as session:
+        yield session
+
+
+@contextmanager
+def _transaction(target: Target, level: psycopg.IsolationLevel, doing: str, *, is_read_only: bool) -> Iterator[Session]:
     with _opened(target) as session:
-        session.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        session.read_only = False
-        with translated(target, "restoring tables"):
+        session.isolation_level = level
+        session.read_only = is_read_only
+        with translated(target, doing):
             _settle(session, is_local=True)
             yield session
             session.rollback()

@@ -90,6 +90,7 @@ def prepare(environment: Environment, place: MediaPlace, id: RestorePointId) -> 
             inode=(place.path.parent / place.beside(id)).stat().st_ino,
             files=len(NEW),
             bytes=0,
+            entries=len(NEW),
             is_complete=True,
         )
         write_beside(folder, place.beside(id), record)

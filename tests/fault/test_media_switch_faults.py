@@ -104,10 +104,16 @@ def test_restore_beside_killed_anywhere_goes_on(media_site: Site, media: Path) -
         child.send_signal(signal.SIGKILL)
         child.communicate()
         assert tree_of(media) == before
-    shutil.rmtree(media_site.folder / f".media.restored-{point}", ignore_errors=True)
-    (media_site.folder / f".media.restored-{point}").mkdir(mode=0o700)
+    restored = restore_media_beside(environment, point)
+    for child in restored.path.iterdir():
+        child.unlink()
+    with pytest.raises(RestoreError, match="wholly restored"):
+        switch_media(environment, point, kept_as=kept)
+    shutil.rmtree(restored.path)
+    restored.path.mkdir(mode=0o700)
     with pytest.raises(RestoreError, match="restored"):
         switch_media(environment, point, kept_as=kept)
+    assert tree_of(media) == before
     restored = restore_media_beside(environment, point)
     assert tree_of(restored.path) == before
     switch_media(environment, point, kept_as=kept)

@@ -70,13 +70,13 @@ def restore_media_beside(
             os.fchmod(opened, 0o700)
             _clear_drafts(path)
             report = restore_media(environment, snapshot, path, overwrite=True, follow_link=False, progress=progress)
-            _demand_whole(report, path)
+            entries = _demand_whole(report, path)
             source = environment.media_catalog.manifest(snapshot, environment.verifier()).source
             if not source.startswith("file:"):
                 own_all(path, folder, place.name)
             take_marks(opened, folder, place.name)
             _demand_same(folder, path, record)
-            write_beside(folder, path.name, record.model_copy(update={"is_complete": True}))
+            write_beside(folder, path.name, record.model_copy(update={"is_complete": True, "entries": entries}))
     except OSError as error:
         raise RestoreError(
             f"media {path}: cannot be restored beside: {explained(error)}",
@@ -91,6 +91,13 @@ def restore_media_beside(
         notes=report.notes,
         seconds=time.monotonic() - started,
     )
+
+
+def count_entries(path: Path) -> int:
+    """How many files and links lie below ``path``."""
+    # A link to a folder is listed among the folders.
+    counts = (len(files) + sum(Path(at, name).is_symlink() for name in folders) for at, folders, files in os.walk(path))
+    return sum(counts)
 
 
 def _paired(environment: Environment, point: RestorePointId) -> MediaFacts:
@@ -180,8 +187,8 @@ def _clear_drafts(path: Path) -> None:
             remove_tree(path / os.fsdecode(found.path))
 
 
-def _demand_whole(report: MediaRestoreReport, path: Path) -> None:
-    """Everything of the snapshot is there, and nothing else; raises IntegrityError or RestoreError."""
+def _demand_whole(report: MediaRestoreReport, path: Path) -> int:
+    """How many files and links are there: all of the snapshot's and no other; raises IntegrityError or RestoreError."""
     if not report.ok:
         named = "; ".join(f"{shown(fault.path)}: {fault.reason}" for fault in report.faults[:_NAMED])
         more = f" and {report.fault_count - _NAMED} more" if report.fault_count > _NAMED else ""
@@ -192,9 +199,10 @@ def _demand_whole(report: MediaRestoreReport, path: Path) -> None:
             "whole by hand.",
         )
     expected = report.files + report.skipped + report.links + report.hard_links
-    there = sum(found.kind != "directory" for found in DirectorySource(path).scan())
+    there = count_entries(path)
     if there != expected:
         raise RestoreError(
             f"{path}: {figures.count(there)} files are there instead of {figures.count(expected)}",
             hint="Somebody else wrote into it: remove it, and restore again.",
         )
+    return there

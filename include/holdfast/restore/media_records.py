@@ -24,7 +24,10 @@ _LIMIT_BYTES = 1 << 16
 
 
 class BesideRecord(Record):
-    """What is restored beside. ``files`` and ``bytes`` are of the snapshot; complete: each file was checked."""
+    """What is restored beside. ``files`` and ``bytes`` are of the snapshot; complete: each file was checked.
+
+    ``entries`` is what lay in it then, folders not counted: an inode number is soon given to another directory.
+    """
 
     format: Literal["holdfast-media-beside/1"] = "holdfast-media-beside/1"
     app: str
@@ -34,6 +37,7 @@ class BesideRecord(Record):
     inode: int
     files: int
     bytes: int
+    entries: int = 0
     is_complete: bool = False
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from holdfast.environment import Environment
 from holdfast.errors import RestoreError, UsageError
+from holdfast.restore.media_beside import count_entries
 from holdfast.restore.media_exchange import exchange, explained, rename
 from holdfast.restore.media_marks import take_marks
 from holdfast.restore.media_place import MediaPlace, folder_at, hold, media_place
@@ -114,7 +115,7 @@ def _restored(place: MediaPlace, folder: int, point: RestorePointId) -> Iterator
         raise RestoreError(f"media {place.path}: nothing of {point} is restored beside", hint=again)
     if status.st_ino != record.inode:
         raise RestoreError(f"{place.path.parent / beside}: it is not the directory that was restored", hint=again)
-    if not record.is_complete:
+    if not record.is_complete or record.entries != count_entries(place.path.parent / beside):
         raise RestoreError(f"{place.path.parent / beside}: it is not wholly restored", hint=again)
     opened = os.open(beside, _FOLDER, dir_fd=folder)
     try:

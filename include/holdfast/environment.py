@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from holdfast.catalog import Catalog, ExportCatalog, MediaCatalog
+from holdfast.catalog import BaseBackupCatalog, Catalog, ExportCatalog, MediaCatalog, WalCatalog
 from holdfast.crypto import age
 from holdfast.crypto.derived import listing_identities, listing_identity
 from holdfast.crypto.signing import Signer, Verifier
@@ -48,6 +48,16 @@ class Environment:
     def export_catalog(self) -> ExportCatalog:
         """The compliance exports in the environment's store."""
         return ExportCatalog(self.store, self.keys)
+
+    @property
+    def wal_catalog(self) -> WalCatalog:
+        """The WAL in the environment's store."""
+        return WalCatalog(self.store, self.keys)
+
+    @property
+    def base_catalog(self) -> BaseBackupCatalog:
+        """The base backups in the environment's store."""
+        return BaseBackupCatalog(self.store, self.keys)
 
     @property
     def title(self) -> str:

@@ -101,6 +101,7 @@ Name = Annotated[str, Field(pattern=f"^{keys.NAME.pattern}$")]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 RoleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+SystemIdentifier = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
 ConnId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 

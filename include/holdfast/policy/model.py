@@ -20,19 +20,22 @@ from holdfast.policy.fields import (
     Schedule,
     Span,
     StoreUrl,
+    SystemIdentifier,
     TableName,
     Timezone,
 )
 from holdfast.policy.restore import Migration, Restore
+from holdfast.policy.wal import Wal
 from holdfast.values import duration
 
 DUMP_TIERS = ("nightly", "monthly", "snapshot")
+PITR_TIERS = ("wal", "base_backup", "pitr_check", "wal_check")
 MEDIA_TIERS = ("media", "media_check")
 # Fields that some tiers alone have; elsewhere they would be taken for a promise.
 _OF_TIERS = {
     "fraction": ("media_check",),
     "min_size_ratio": DUMP_TIERS,
-    "keep": (*DUMP_TIERS, "media", "wal", "base_backup", "restore_check", "restore_drill"),
+    "keep": (*DUMP_TIERS, "media", "wal", "base_backup", "restore_check", "restore_drill", "pitr_check"),
 }
 TierName = Literal[
     "nightly",
@@ -44,6 +47,8 @@ TierName = Literal[
     "snapshot",
     "restore_check",
     "restore_drill",
+    "pitr_check",
+    "wal_check",
 ]
 
 
@@ -59,6 +64,11 @@ class DatabaseSource(Part):
 
     conn_id: ConnId
     pitr: Literal["streaming", "provider", "none"] = "none"
+    system_identifier: SystemIdentifier | None = Field(
+        default=None,
+        description="the cluster that WAL and base backups are taken from; the first one seen if not set. To be set "
+        "when another has taken its place, such as one of a newer major version",
+    )
 
 
 class MediaSource(Part):
@@ -197,6 +207,7 @@ class EnvironmentPolicy(Part):
     release_dir: LocalPath | None = None
     drill: Drill | None = None
     restore: Restore = Restore()
+    wal: Wal = Wal()
     migration: Migration | None = None
     approval: ApprovalRules = ApprovalRules()
     access: Access = Access()
@@ -212,6 +223,8 @@ class EnvironmentPolicy(Part):
                     raise ValueError(
                         f"tiers.{name}.{field}: means nothing there, only of {', '.join(_OF_TIERS[field])}"
                     )
+            if name in PITR_TIERS and self.database.pitr != "streaming":
+                raise ValueError(f"tiers.{name}: only with `database.pitr: streaming`")
             if name in MEDIA_TIERS and self.media is None:
                 raise ValueError(f"tiers.{name}: there is no media section that says where the files lie")
             if (tier.schedule == "continuous") != (name == "wal" and tier.schedule is not None):

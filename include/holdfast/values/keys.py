@@ -19,6 +19,9 @@ HOLD = "hold.json"
 SHARD_ENDING = ".tar.age"
 LISTING_ENDING = ".jsonl.zst.age"
 MEDIA_OPEN = "open.json"
+WAL_ENDING = ".zst.age"
+BASE_TAR = "base.tar.zst.age"
+BACKUP_MANIFEST = "backup_manifest.zst.age"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -160,6 +163,38 @@ class EnvironmentKeys:
     def approval(self, subject: RestorePointId, name: str) -> str:
         """One request or answer about ``subject``, or a signature."""
         return self.approvals_of(subject) + _plain(name)
+
+    @property
+    def wal(self) -> str:
+        """Prefix of all WAL, with its closing slash."""
+        return f"{self.root}wal/"
+
+    def wal_of(self, system_identifier: str) -> str:
+        """Prefix of the WAL of one cluster, with its closing slash."""
+        if not system_identifier.isascii() or not system_identifier.isdecimal():
+            raise UsageError(f"system identifier {system_identifier!r}: not a number")
+        return f"{self.wal}{system_identifier}/"
+
+    def wal_piece(self, system_identifier: str, timeline: int, name: str) -> str:
+        """One encrypted piece of WAL, ``name`` being a segment, a segment's beginning, or a history file."""
+        return f"{self.wal_of(system_identifier)}{timeline:08X}/{_plain(name)}{WAL_ENDING}"
+
+    def wal_record(self, system_identifier: str, timeline: int, name: str) -> str:
+        """What is known of a piece of WAL, signed; it is written first."""
+        return f"{self.wal_of(system_identifier)}{timeline:08X}/{_plain(name)}.json"
+
+    def wal_check(self, system_identifier: str, id: RestorePointId) -> str:
+        """What one check of the WAL has read."""
+        return f"{self.wal_of(system_identifier)}checks/{id}.json"
+
+    @property
+    def base_backups(self) -> str:
+        """Prefix of all base backups, with its closing slash."""
+        return f"{self.root}base-backups/"
+
+    def base_backup(self, id: RestorePointId, name: str) -> str:
+        """One object of a base backup: ``base.tar.zst.age``, its manifest, a draft."""
+        return f"{self.base_backups}{id}/{_plain(name)}" if name else f"{self.base_backups}{id}/"
 
     def split_restore_point(self, key: str) -> tuple[str, str] | None:
         """(folder, object name) of a key below the restore points, the folder being an id's text; else None."""

@@ -1,0 +1,59 @@
+"""What is recorded of each piece of WAL in the store, signed, before the piece itself is stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from holdfast.manifest.model import Record
+
+
+class WalMark(Record):
+    """A moment of the source whose place in the WAL is known.
+
+    ``at`` is the server's clock before, ``seen_at`` after a transaction that had committed by ``lsn``; ``number`` is
+    what it has written, None where it may not write: then ``lsn`` is only where the server stood. So every commit up to
+    ``at`` lies before ``lsn``, and a recovery that reaches ``lsn`` finds ``number`` or a later one.
+    """
+
+    number: int | None
+    at: datetime
+    seen_at: datetime
+    lsn: str
+
+
+class WalRecord(Record):
+    """One stored piece of WAL: a whole segment, the beginning of an open one, or a timeline's history file.
+
+    ``bytes`` and ``sha256`` are of what comes out of ``age -d | zstd -d``: of a partial piece only its beginning that
+    is known, up to ``end_lsn`` (None of a history file). ``marks``: those whose LSN lies in it, oldest first.
+    """
+
+    format: Literal["holdfast-wal/1"] = "holdfast-wal/1"
+    kind: Literal["segment", "partial", "history"]
+    system_identifier: str
+    timeline: int
+    name: str
+    segment_bytes: int
+    server_version_num: int
+    bytes: int
+    sha256: str
+    end_lsn: str | None
+    received_at: datetime
+    marks: tuple[WalMark, ...] = ()
+
+
+class WalCheck(Record):
+    """What ``wal check`` has read and found whole, so that it is not read again: segments ``first`` to ``last``.
+
+    ``faults`` are the pieces that were not as their records say, by the names of their objects.
+    """
+
+    format: Literal["holdfast-wal-check/1"] = "holdfast-wal-check/1"
+    id: str
+    app: str
+    environment: str
+    system_identifier: str
+    checked_at: datetime
+    ranges: tuple[tuple[str, str], ...]
+    faults: tuple[str, ...] = ()

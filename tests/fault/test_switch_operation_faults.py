@@ -14,7 +14,11 @@ import pytest
 
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
+from holdfast.drill.outcome import Outcome
+from holdfast.operation import working
+from holdfast.operation.whole import People, run_operation
 from holdfast.recovery.cluster import Cluster
+from holdfast.values.ids import RestorePointId
 
 _TABLES = """
 CREATE TABLE orders (id int PRIMARY KEY, note text);
@@ -116,6 +120,24 @@ def test_interrupted(site: Site) -> None:
     running.communicate(timeout=60)
     if running.returncode == 130:
         assert (_rows(_url(site)), _beside(_url(site))) == (2000, [])
+
+
+def test_interrupted_behind_its_restore(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was restored beside is removed then, and restored once more by who repeats the very same."""
+    plan, environment = _plan(site), site.environment()
+    point, request = RestorePointId.parse(site.variables["POINT"]), {"what": "database", "target": "live"}
+    people = People("ana", ("bo",))
+
+    def interrupted(*_: object) -> Outcome:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working, "_WORKS", {**working._WORKS, "switch": interrupted})
+        with pytest.raises(KeyboardInterrupt):
+            run_operation(environment, "restore", point, request, expected=plan, people=people)
+    assert (_rows(_url(site)), _beside(_url(site))) == (2000, [])
+    site.run(*_apply(site, plan))
+    assert _rows(_url(site)) == 4000
 
 
 def test_name_beside_is_somebodys(site: Site) -> None:

@@ -89,6 +89,11 @@ def read_step(environment: Environment, drill: RestorePointId, name: str) -> Ste
     return found if found is not None and (found.drill, found.step.name) == (str(drill), name) else None
 
 
+def remove_step(environment: Environment, drill: RestorePointId, name: str) -> None:
+    """Let go of what a step left: it has to be taken again."""
+    environment.store.delete(_key(environment, drill, name))
+
+
 def remove_drafts(environment: Environment, drill: RestorePointId) -> None:
     """Let go of the drafts once the evidence stands."""
     prefix = environment.keys.evidence_object(drill, _PREFIX)

@@ -97,7 +97,7 @@ def run_operation(
     try:
         steps = _carry_out(environment, operation, opened, people, found, progress)
     except BaseException as error:
-        left = abandon(environment, operation)
+        left = abandon(environment, operation, goes_on=True)
         if left:
             error.add_note(left)
         raise

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from holdfast.drill.outcome import Outcome, blames_operation
-from holdfast.drill.records import read_step
+from holdfast.drill.records import read_step, remove_step
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError
 from holdfast.manifest.evidence import Step, TableRows
@@ -78,8 +78,11 @@ def outcome_of_plan(plan: Plan) -> Outcome:
     return Outcome(tuple(map(blames_operation, plan.faults)), notes, {"plan": plan.sha256, **plan.facts})
 
 
-def abandon(environment: Environment, operation: RestorePointId) -> str:
-    """Remove what a failed operation has restored beside, unless it was switched to; says what could not be removed."""
+def abandon(environment: Environment, operation: RestorePointId, *, goes_on: bool = False) -> str:
+    """Remove what a failed operation has restored beside, unless it was switched to; says what could not be removed.
+
+    ``goes_on``: it was interrupted, and who repeats it goes on with it, and so restores beside once more.
+    """
     with suppress(HoldfastError):
         switched = read_step(environment, operation, steps.SWITCH)
         if switched is not None and switched.step.outcome == "passed":
@@ -87,6 +90,8 @@ def abandon(environment: Environment, operation: RestorePointId) -> str:
     try:
         opened = read_operation(environment, operation)
         if steps.RESTORE_BESIDE in steps.names_of_opened(opened):
+            if goes_on:
+                remove_step(environment, operation, steps.RESTORE_BESIDE)
             remove_beside(environment, opened)
     except HoldfastError as error:
         return f"What was restored beside may be left: {error.message}"

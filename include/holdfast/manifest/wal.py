@@ -27,6 +27,7 @@ class WalRecord(Record):
 
     ``bytes`` and ``sha256`` are of what comes out of ``age -d | zstd -d``: of a partial piece only its beginning that
     is known, up to ``end_lsn`` (None of a history file). ``marks``: those whose LSN lies in it, oldest first.
+    ``switches`` of a history file: each ancestor and the LSN where it was left, so that windows are known without keys.
     """
 
     format: Literal["holdfast-wal/1"] = "holdfast-wal/1"
@@ -41,12 +42,15 @@ class WalRecord(Record):
     end_lsn: str | None
     received_at: datetime
     marks: tuple[WalMark, ...] = ()
+    switches: tuple[tuple[int, str], ...] = ()
 
 
 class WalCheck(Record):
     """What ``wal check`` has read and found whole, so that it is not read again: segments ``first`` to ``last``.
 
-    ``faults`` are the pieces that were not as their records say, by the names of their objects.
+    Other pieces and base backups stand as ranges of their own. Each check takes over what the one before it knew and
+    nobody has written since; ``checked_at`` is when it began. ``faults`` are the keys of objects that were not as their
+    records say.
     """
 
     format: Literal["holdfast-wal-check/1"] = "holdfast-wal-check/1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.doctor import database, drills, inventory, keys, store
+from holdfast.doctor import database, drills, inventory, keys, store, wal
 from holdfast.environment import Environment
 from holdfast.values.check import Check, attempt
 
@@ -25,7 +25,10 @@ def examine(environment: Environment) -> list[Check]:
         checks += [
             attempt("client programs", lambda: database.client(environment)),
             *database.privileges(environment),
+            *(wal.checks(environment) if environment.policy.database.pitr == "streaming" else ()),
         ]
+    if environment.policy.database.pitr != "streaming":
+        checks.append(attempt("PITR", lambda: wal.unstreamed(environment)))
     if environment.policy.inventory is not None:
         checks.append(attempt("inventory", lambda: inventory.inventory(environment)))
     if drills.take_place_here(environment):

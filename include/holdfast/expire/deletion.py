@@ -10,7 +10,7 @@ from holdfast.retention import Decision
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A restore point, an export or a drill's evidence, or the remnant of one, that goes (in a dry run: would go)."""
+    """A restore point, export, base backup or evidence, or the remnant of one, that goes (in a dry run: would go)."""
 
     id: str
     reason: str

@@ -100,13 +100,16 @@ class _Gone:
 
 
 def _rules(environment: Environment) -> dict[str, Duration]:
-    """The spans by kind. Operations are told of as long as drills, and as long as what they replaced is kept."""
+    """The spans by kind. Operations are told of as long as drills, and as long as what they replaced is kept.
+
+    Drills that recover to an instant have no tier of their own either: they are told of as long as other drills.
+    """
     policy = environment.policy
     tiers = ((kind, policy.tiers.get(kind)) for kind in DRILL_KINDS)  # type: ignore[call-overload]
     rules = {kind: tier.keep for kind, tier in tiers if tier is not None and tier.keep is not None}
     if "restore_drill" in rules:
         span = _longest(rules["restore_drill"], policy.restore.keep_replaced)
-        rules |= dict.fromkeys(OPERATION_KINDS, span)
+        rules |= {**dict.fromkeys(OPERATION_KINDS, span), "pitr_drill": rules["restore_drill"]}
     return rules
 
 

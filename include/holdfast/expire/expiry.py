@@ -9,6 +9,7 @@ from datetime import datetime
 from holdfast.catalog import Entry
 from holdfast.catalog.restore_checks import checks_of, genuine_restore_check
 from holdfast.environment import Environment
+from holdfast.expire.base_backups import BaseBackupsReport, expire_base_backups
 from holdfast.expire.deletion import Deletion
 from holdfast.expire.evidence import EvidenceReport, expire_evidence
 from holdfast.expire.exports import ExportsReport, expire_exports
@@ -16,6 +17,9 @@ from holdfast.expire.locks import Locks
 from holdfast.expire.media import expire_media
 from holdfast.expire.media_report import MediaReport
 from holdfast.expire.points import read_points
+from holdfast.expire.wal import coverage_of, expire_wal
+from holdfast.expire.wal_report import WalReport
+from holdfast.expire.wal_state import read_wal_state
 from holdfast.progress import Progress, Silent
 from holdfast.retention import Decision, decide
 from holdfast.retention.media import PointsLeft
@@ -38,11 +42,13 @@ class ExpireReport:
     media: MediaReport = field(default_factory=MediaReport)
     exports: ExportsReport = field(default_factory=ExportsReport)
     evidence: EvidenceReport = field(default_factory=EvidenceReport)
+    base_backups: BaseBackupsReport = field(default_factory=BaseBackupsReport)
+    wal: WalReport = field(default_factory=WalReport)
 
     @property
     def freed_bytes(self) -> int:
         """Stored bytes of everything deleted."""
-        others = (self.media, self.exports, self.evidence)
+        others = (self.media, self.exports, self.evidence, self.base_backups, self.wal)
         return sum(deletion.bytes for deletion in self.deleted) + sum(each.freed_bytes for each in others)
 
     def as_json(self) -> dict[str, object]:
@@ -55,6 +61,8 @@ class ExpireReport:
             "media": self.media.as_json(),
             "exports": self.exports.as_json(),
             "evidence": self.evidence.as_json(),
+            "base_backups": self.base_backups.as_json(),
+            "wal": self.wal.as_json(),
             "bytes_freed": self.freed_bytes,
         }
 
@@ -62,7 +70,7 @@ class ExpireReport:
 def expire(
     environment: Environment, *, now: datetime, dry_run: bool = False, progress: Progress = _SILENT
 ) -> ExpireReport:
-    """Delete the environment's expired restore points, media, exports, evidence and remnants, or only tell which.
+    """Delete what is expired of the environment's restore points and all else, and remnants, or only tell which.
 
     ``now`` must be aware. Needs the key that checks manifests: without it nothing can be called
     verified, and so nothing may be deleted.
@@ -91,9 +99,24 @@ def expire(
     media = expire_media(environment, left, now=now, dry_run=dry_run, locks=locks)
     exports = expire_exports(environment, max(committed, default=None), now=now, dry_run=dry_run, locks=locks)
     evidence = expire_evidence(environment, left.committed, now=now, dry_run=dry_run, locks=locks)
-    others = "".join(each.summary for each in (media, exports, evidence))
+    base_backups, wal = _expire_wal(environment, now=now, dry_run=dry_run, locks=locks)
+    others = "".join(each.summary for each in (media, exports, evidence, base_backups, wal))
     progress.end(f"{len(deletions)} {'to delete' if dry_run else 'deleted'}, {len(kept)} kept{others}")
-    return ExpireReport(now, dry_run, kept, tuple(deletions), media, exports, evidence)
+    return ExpireReport(now, dry_run, kept, tuple(deletions), media, exports, evidence, base_backups, wal)
+
+
+def _expire_wal(
+    environment: Environment, *, now: datetime, dry_run: bool, locks: Locks
+) -> tuple[BaseBackupsReport, WalReport]:
+    """Base backups first: which WAL is needed shows in those that are left."""
+    state = read_wal_state(environment)
+    if state.is_empty:
+        return BaseBackupsReport(), WalReport()
+    before = coverage_of(environment)
+    state = state.confirmed_by(before)
+    base_backups = expire_base_backups(environment, state, now=now, dry_run=dry_run, locks=locks)
+    wal = expire_wal(environment, state, base_backups, before, now=now, dry_run=dry_run, locks=locks)
+    return base_backups, wal
 
 
 def _left(entries: list[Entry], gone: Collection[str]) -> PointsLeft:

@@ -9,9 +9,13 @@ if TYPE_CHECKING:
     from holdfast.drill.gathering import EvidenceFacts, record_evidence
     from holdfast.drill.naming import StepName, gates_of, steps_of
     from holdfast.drill.opening import open_drill
+    from holdfast.drill.pitr.opening import open_pitr_drill
     from holdfast.drill.steps import (
         check_database,
+        check_pages,
         check_queries,
+        check_recovered,
+        recover_to_instant,
         recovery_environment,
         recovery_settings,
         remove_recovery,
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
         restore_media,
         run_command,
     )
-    from holdfast.drill.whole import run_drill, run_restore_check
+    from holdfast.drill.whole import run_drill, run_pitr_drill, run_restore_check
 
 __all__ = [
     "ClosingFacts",
@@ -27,11 +31,15 @@ __all__ = [
     "StepName",
     "approval_plan",
     "check_database",
+    "check_pages",
     "check_queries",
+    "check_recovered",
     "close_drill",
     "gates_of",
     "open_drill",
+    "open_pitr_drill",
     "record_evidence",
+    "recover_to_instant",
     "recovery_environment",
     "recovery_settings",
     "remove_recovery",
@@ -39,6 +47,7 @@ __all__ = [
     "restore_media",
     "run_command",
     "run_drill",
+    "run_pitr_drill",
     "run_restore_check",
     "steps_of",
 ]
@@ -49,11 +58,15 @@ _PLACES = {
     "StepName": "naming",
     "approval_plan": "closing",
     "check_database": "steps",
+    "check_pages": "steps",
     "check_queries": "steps",
+    "check_recovered": "steps",
     "close_drill": "closing",
     "gates_of": "naming",
     "open_drill": "opening",
+    "open_pitr_drill": "pitr.opening",
     "record_evidence": "gathering",
+    "recover_to_instant": "steps",
     "recovery_environment": "steps",
     "recovery_settings": "steps",
     "remove_recovery": "steps",
@@ -61,6 +74,7 @@ _PLACES = {
     "restore_media": "steps",
     "run_command": "steps",
     "run_drill": "whole",
+    "run_pitr_drill": "whole",
     "run_restore_check": "whole",
     "steps_of": "naming",
 }

@@ -10,18 +10,17 @@ from itertools import islice
 
 import holdfast
 from holdfast.catalog.restore_checks import RestoreCheck, write_restore_check
-from holdfast.drill import naming
 from holdfast.drill.naming import steps_of
-from holdfast.drill.outcome import blames_drill
+from holdfast.drill.objective import against_rto, restore_seconds
 from holdfast.drill.records import DrillOpen, StepDraft, read_open, read_step, remove_drafts
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, ObjectMissing
 from holdfast.evidence import find_evidence, write_evidence
 from holdfast.evidence.objects import sha256
 from holdfast.manifest.evidence import Evidence, HistoryPoint, Step, Surroundings
+from holdfast.manifest.pitr import PitrTried, Replayed
 from holdfast.progress import Progress, Silent
 from holdfast.restore.fetching import dump_artifact
-from holdfast.values import figures
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
@@ -39,15 +38,18 @@ class EvidenceFacts:
     findings: tuple[str, ...]
     key: str
     rto_seconds: float | None = None
+    pitr: PitrTried | None = None
+    replayed: Replayed | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The facts as an object of plain values."""
+        """The facts as an object of plain values; of a recovery to an instant also what was expected and found."""
         return {
             "verdict": self.verdict,
             "restore_point": self.restore_point,
             "restore_seconds": self.restore_seconds,
             "findings": list(self.findings),
             "evidence": self.key,
+            **({} if self.pitr is None else _instant_json(self.pitr, self.replayed)),
         }
 
 
@@ -81,7 +83,26 @@ def facts_of(evidence: Evidence, key: str) -> EvidenceFacts:
         findings=tuple(findings),
         key=key,
         rto_seconds=evidence.rto_seconds,
+        pitr=evidence.pitr,
+        replayed=evidence.replayed,
     )
+
+
+def _instant_json(tried: PitrTried, done: Replayed | None) -> dict[str, object]:
+    reached = None if done is None or done.reached_time is None else done.reached_time.isoformat()
+    return {
+        "base_backup": tried.base_backup,
+        "instant": tried.instant.isoformat(),
+        "timeline": tried.timeline,
+        "reached_time": reached,
+        "reached_lsn": None if done is None else done.reached_lsn,
+        "marker": None if done is None else done.marker,
+        "marker_expected": None if tried.marker is None else tried.marker.number,
+        "wal_bytes": None if done is None else done.wal_bytes,
+        "replay_seconds": None if done is None else done.replay_seconds,
+        "replay_bytes_per_second": None if done is None else done.bytes_per_second,
+        "waited_share": None if done is None else round(done.waited_share, 4),
+    }
 
 
 def _evidence(environment: Environment, drill: RestorePointId, opened: DrillOpen) -> Evidence:
@@ -92,8 +113,8 @@ def _evidence(environment: Environment, drill: RestorePointId, opened: DrillOpen
     finished_at = max([opened.opened_at, *(_end(step) for step in taken)])
     rto = environment.policy.targets.rto
     rto_seconds = float(rto.as_seconds) if rto is not None else None
-    seconds = _restore_seconds(taken, opened) if naming.CHECK_DATABASE not in not_run else None
-    steps = (*taken, *_against_rto(opened, seconds, rto_seconds, finished_at))
+    seconds = restore_seconds(taken, not_run, opened)
+    steps = (*taken, *against_rto(opened, seconds, rto_seconds, finished_at))
     passed = not not_run and all(step.outcome == "passed" for step in steps)
     return Evidence(
         id=str(drill),
@@ -115,45 +136,18 @@ def _evidence(environment: Environment, drill: RestorePointId, opened: DrillOpen
         steps=steps,
         steps_not_run=not_run,
         tables=next((draft.tables for draft in drafts if draft.tables), ()),
-        history=history_of(environment, opened.point),
+        history=history_of(environment, opened.point) if opened.pitr is None else (),
         restore_seconds=seconds,
         rto_seconds=rto_seconds,
         approval=opened.approval,
+        pitr=opened.pitr,
+        replayed=next((draft.replayed for draft in reversed(drafts) if draft.replayed is not None), None),
         verdict="passed" if passed else "failed",
     )
 
 
 def _end(step: Step) -> datetime:
     return step.started_at + timedelta(seconds=step.seconds)
-
-
-def _restore_seconds(steps: Iterable[Step], opened: DrillOpen) -> float:
-    """What a restore by hand would take as well: the server, the database, and media where all were restored."""
-    counted = {naming.RECOVERY_ENVIRONMENT, naming.RESTORE_DATABASE}
-    if opened.media == "all":
-        counted.add(naming.RESTORE_MEDIA)
-    return round(sum(step.seconds for step in steps if step.name in counted), 3)
-
-
-def _against_rto(opened: DrillOpen, seconds: float | None, rto_seconds: float | None, at: datetime) -> tuple[Step, ...]:
-    """A drill over the objective has missed it; a restore point that took long is restorable all the same."""
-    if seconds is None or rto_seconds is None:
-        return ()
-    said = f"restored in {figures.seconds(seconds)}, the objective is {figures.seconds(rto_seconds)}"
-    is_missed = seconds > rto_seconds
-    is_finding = is_missed and opened.kind == "restore_drill"
-    partial = ("media were restored in part: their time is not counted",) if opened.media == "sample" else ()
-    return (
-        Step(
-            name=naming.RTO,
-            title=naming.TITLES[naming.RTO],
-            started_at=at,
-            seconds=0.0,
-            outcome="failed" if is_finding else "passed",
-            findings=(blames_drill(said),) if is_finding else (),
-            notes=((f"over the objective: {said}" if is_missed else said), *partial),
-        ),
-    )
 
 
 def _surroundings(drafts: Iterable[StepDraft]) -> Surroundings | None:

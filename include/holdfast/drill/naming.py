@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from holdfast.manifest.evidence import DrillKind
+from holdfast.manifest.evidence import PITR_KINDS, DrillKind
 from holdfast.policy import EnvironmentPolicy
 
 RECOVERY_ENVIRONMENT = "recovery_environment"
@@ -17,6 +17,9 @@ RESTORE_MEDIA = "restore_media"
 RECOVERY_SETTINGS = "recovery_settings"
 QUERIES = "queries"
 RTO = "rto"
+RECOVER = "recover_to_instant"
+CHECK_PAGES = "check_pages"
+CHECK_RECOVERED = "check_recovered"
 
 TITLES = {
     RECOVERY_ENVIRONMENT: "Make the recovery environment",
@@ -26,6 +29,15 @@ TITLES = {
     RECOVERY_SETTINGS: "Temporary recovery settings: what commands get and can reach",
     QUERIES: "Verification queries and codes",
     RTO: "Compare with the recovery time objective",
+}
+# Drills that recover to an instant run no commands, so that no name of theirs can be taken.
+PITR_TITLES = {
+    RECOVERY_ENVIRONMENT: TITLES[RECOVERY_ENVIRONMENT],
+    RECOVER: "Fetch the base backup and replay WAL up to the instant",
+    CHECK_PAGES: "Check every page of the cluster",
+    CHECK_RECOVERED: "Compare marker and instant, check tables and indexes",
+    QUERIES: TITLES[QUERIES],
+    RTO: TITLES[RTO],
 }
 _GATES = ("approve", "approve_second")
 # Names that a task of a drill has anyhow.
@@ -43,7 +55,7 @@ class StepName:
 
 def steps_of(policy: EnvironmentPolicy, kind: DrillKind) -> tuple[StepName, ...]:
     """The steps that a drill of that kind takes in this environment; a step that has nothing to do is none of them."""
-    return tuple(_steps(policy, kind))
+    return tuple(_pitr_steps(policy) if kind in PITR_KINDS else _steps(policy, kind))
 
 
 def gates_of(policy: EnvironmentPolicy) -> tuple[str, ...]:
@@ -65,6 +77,13 @@ def _steps(policy: EnvironmentPolicy, kind: DrillKind) -> Iterator[StepName]:
         yield from _commands(drill.commands)
     if drill.queries or drill.codes is not None:
         yield _fixed(QUERIES)
+
+
+def _pitr_steps(policy: EnvironmentPolicy) -> Iterator[StepName]:
+    for name in (RECOVERY_ENVIRONMENT, RECOVER, CHECK_PAGES, CHECK_RECOVERED):
+        yield StepName(name, PITR_TITLES[name])
+    if policy.drill is not None and policy.drill.queries:
+        yield StepName(QUERIES, PITR_TITLES[QUERIES])
 
 
 def _commands(commands: tuple[str, ...]) -> Iterator[StepName]:

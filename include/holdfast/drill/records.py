@@ -10,6 +10,7 @@ from holdfast.environment import Environment
 from holdfast.errors import ObjectExists, UsageError
 from holdfast.manifest.evidence import DrillKind, Step, Surroundings, TableRows
 from holdfast.manifest.model import Record
+from holdfast.manifest.pitr import PitrTried, Replayed
 from holdfast.values.ids import RestorePointId
 
 OPEN = "open"
@@ -19,7 +20,10 @@ Approval = Literal["asked", "not asked"]
 
 
 class DrillOpen(Record):
-    """A drill that was begun: which restore point, who asked for it and why."""
+    """A drill that was begun: which restore point, who asked for it and why.
+
+    Of a recovery to an instant (``pitr``), the restore point is the base backup that it begins with.
+    """
 
     id: str
     kind: DrillKind
@@ -35,11 +39,19 @@ class DrillOpen(Record):
     origin: str
     approval: Approval
     opened_at: datetime
+    pitr: PitrTried | None = None
 
     @property
     def point(self) -> RestorePointId:
         """The restore point that is tried."""
         return RestorePointId.parse(self.restore_point)
+
+    @property
+    def instant(self) -> PitrTried:
+        """The instant that is recovered to; raises UsageError where a restore point is tried."""
+        if self.pitr is None:
+            raise UsageError(f"drill {self.id}: it restores a restore point, and recovers to no instant")
+        return self.pitr
 
 
 class StepDraft(Record):
@@ -49,6 +61,7 @@ class StepDraft(Record):
     step: Step
     tables: tuple[TableRows, ...] = ()
     surroundings: Surroundings | None = None
+    replayed: Replayed | None = None
 
 
 def write_open(environment: Environment, opened: DrillOpen) -> None:

@@ -23,12 +23,15 @@ from holdfast.errors import (
     SignatureError,
     TransientError,
 )
+from holdfast.manifest.base_backup import BaseBackupManifest
 from holdfast.manifest.evidence import Finding, Step, Surroundings, TableRows
 from holdfast.manifest.model import Manifest
+from holdfast.manifest.pitr import Replayed
 from holdfast.policy.drill import Drill
 from holdfast.progress import Progress
 from holdfast.recovery import Recovery, opened_recovery, recovery_root
 from holdfast.values.ids import RestorePointId
+from holdfast.values.keys import MANIFEST
 
 _OF_THE_BACKUP = (DecryptError, IntegrityError, ObjectMissing, RestoreError, SignatureError)
 _FULL_BYTES = 16 << 20
@@ -41,6 +44,7 @@ class Work:
     outcome: Outcome
     tables: tuple[TableRows, ...] = ()
     surroundings: Surroundings | None = None
+    replayed: Replayed | None = None
 
 
 class Scene:
@@ -61,6 +65,11 @@ class Scene:
     def manifest(self) -> Manifest:
         """The manifest of the restore point that is tried."""
         return self.environment.catalog.manifest(self.opened.point, self.environment.verifier())
+
+    @cached_property
+    def base(self) -> BaseBackupManifest:
+        """The manifest of the base backup that a recovery to an instant begins with."""
+        return self.environment.base_catalog.manifest(self.opened.point, self.environment.verifier())
 
     @cached_property
     def recovery(self) -> Recovery:
@@ -109,7 +118,13 @@ class Scene:
             notes=done.outcome.notes,
             facts=dict(done.outcome.facts),
         )
-        draft = StepDraft(drill=str(self.drill), step=step, tables=done.tables, surroundings=done.surroundings)
+        draft = StepDraft(
+            drill=str(self.drill),
+            step=step,
+            tables=done.tables,
+            surroundings=done.surroundings,
+            replayed=done.replayed,
+        )
         write_step(self.environment, self.drill, draft)
         return step
 
@@ -129,8 +144,9 @@ class Scene:
 
     def _finding(self, error: HoldfastError) -> Finding:
         if self._has_expired():
+            what = "restore point" if self.opened.pitr is None else "base backup"
             return blames_drill(
-                f"restore point {self.opened.restore_point} was deleted while it was restored: choose a newer one"
+                f"{what} {self.opened.restore_point} was deleted while it was restored: choose a newer one"
             )
         text = f"{error.message}. {error.hint}" if error.hint else error.message
         if isinstance(error, _OF_THE_BACKUP) and not self._is_full():
@@ -139,8 +155,10 @@ class Scene:
 
     def _has_expired(self) -> bool:
         """Is the manifest gone, which is the first thing that expiry removes?"""
+        keys, point = self.environment.keys, self.opened.point
+        key = keys.manifest(point) if self.opened.pitr is None else keys.base_backup(point, MANIFEST)
         try:
-            self.environment.store.head(self.environment.keys.manifest(self.opened.point))
+            self.environment.store.head(key)
         except ObjectMissing:
             return True
         except HoldfastError:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from holdfast.drill import application, naming, restoring
 from holdfast.drill.naming import StepName, steps_of
+from holdfast.drill.pitr import comparing, pages, replaying
 from holdfast.drill.scene import Scene, Work, recovery_name
 from holdfast.environment import Environment
 from holdfast.errors import UsageError
@@ -18,14 +19,29 @@ from holdfast.recovery import remove_recovery as remove
 from holdfast.values.ids import RestorePointId
 
 _SILENT = Silent()
+
+
+def _make_environment(scene: Scene, progress: Progress) -> Work:
+    make = restoring.make_environment if scene.opened.pitr is None else replaying.make_environment
+    return make(scene, progress)
+
+
+def _query(scene: Scene, progress: Progress) -> Work:
+    ask = application.query if scene.opened.pitr is None else comparing.query
+    return ask(scene, progress)
+
+
 _WORKS: Mapping[str, Callable[[Scene, Progress], Work]] = MappingProxyType(
     {
-        naming.RECOVERY_ENVIRONMENT: restoring.make_environment,
+        naming.RECOVERY_ENVIRONMENT: _make_environment,
         naming.RESTORE_DATABASE: restoring.restore_database,
         naming.CHECK_DATABASE: restoring.check_database,
         naming.RESTORE_MEDIA: application.restore_media,
         naming.RECOVERY_SETTINGS: application.recovery_settings,
-        naming.QUERIES: application.query,
+        naming.QUERIES: _query,
+        naming.RECOVER: replaying.recover_to_instant,
+        naming.CHECK_PAGES: pages.check_pages,
+        naming.CHECK_RECOVERED: comparing.check_recovered,
     }
 )
 
@@ -77,6 +93,21 @@ def run_command(
     raise UsageError(f"{environment.title}: the policy's drill has no command {command_index + 1}")
 
 
+def recover_to_instant(environment: Environment, drill: RestorePointId, *, progress: Progress = _SILENT) -> Step:
+    """Fetch the base backup and replay WAL up to the drill's instant, from the start when it is done again."""
+    return _take(environment, drill, naming.RECOVER, progress)
+
+
+def check_pages(environment: Environment, drill: RestorePointId, *, progress: Progress = _SILENT) -> Step:
+    """Compare every page of the recovered cluster with its checksum."""
+    return _take(environment, drill, naming.CHECK_PAGES, progress)
+
+
+def check_recovered(environment: Environment, drill: RestorePointId, *, progress: Progress = _SILENT) -> Step:
+    """Compare the recovered cluster's marker, then check its tables and indexes and count rows."""
+    return _take(environment, drill, naming.CHECK_RECOVERED, progress)
+
+
 def remove_recovery(environment: Environment, drill: RestorePointId) -> bool:
     """Remove the recovery environment from this host; False where there is none."""
     return remove(recovery_root(), recovery_name(environment, drill))
@@ -84,4 +115,4 @@ def remove_recovery(environment: Environment, drill: RestorePointId) -> bool:
 
 def _take(environment: Environment, drill: RestorePointId, name: str, progress: Progress) -> Step:
     with Scene(environment, drill) as scene:
-        return take_step(scene, StepName(name, naming.TITLES[name]), progress)
+        return take_step(scene, StepName(name, (naming.TITLES | naming.PITR_TITLES)[name]), progress)

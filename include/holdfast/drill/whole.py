@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from holdfast.drill.gathering import EvidenceFacts, record_evidence
 from holdfast.drill.naming import steps_of
 from holdfast.drill.opening import open_drill
+from holdfast.drill.pitr.opening import open_pitr_drill
 from holdfast.drill.records import Media
 from holdfast.drill.scene import Scene
 from holdfast.drill.steps import remove_recovery, take_step
@@ -44,6 +46,32 @@ def run_restore_check(
     """Restore and check a restore point, and leave the record beside it; raises as ``run_drill``."""
     drill = _open(environment, "restore_check", restore_point, "sample", None, None)
     return _carry_out(environment, drill, "restore_check", progress)
+
+
+def run_pitr_drill(
+    environment: Environment,
+    to: datetime | None,
+    *,
+    kind: DrillKind = "pitr_drill",
+    reason: str | None = None,
+    requested_by: str | None = None,
+    progress: Progress = _SILENT,
+) -> EvidenceFacts:
+    """Recover the cluster to an instant (default: one drawn at random from its windows), and check it.
+
+    Raises as ``run_drill``, and UsageError where the instant lies in no window.
+    """
+    drill = open_pitr_drill(
+        environment,
+        kind=kind,
+        opened_at=environment.clock(),
+        origin=f"holdfast/{secrets.token_hex(16)}",
+        to=to,
+        reason=reason,
+        requested_by=requested_by,
+        approval="not asked",
+    )
+    return _carry_out(environment, drill, kind, progress)
 
 
 def _open(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing, PermanentError
 from holdfast.evidence.agreed import agreement_faults
+from holdfast.evidence.instants import instant_faults
 from holdfast.evidence.listing import demand_small
 from holdfast.evidence.objects import (
     CLOSED_REPORT,
@@ -22,6 +23,7 @@ from holdfast.evidence.objects import (
 from holdfast.evidence.records import parse_closing, parse_evidence
 from holdfast.manifest.evidence import Closing, Evidence
 from holdfast.values.ids import RestorePointId
+from holdfast.values.keys import MANIFEST
 from holdfast.values.logins import account
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -47,6 +49,8 @@ def verify_evidence(environment: Environment, id: RestorePointId) -> list[str]:
         return [error.message]
     faults = _report_faults(environment, id, REPORT, document, None)
     faults += _manifest_faults(environment, evidence)
+    if evidence.is_pitr:
+        faults += [f"{key_of(environment, id, EVIDENCE)}: {fault}" for fault in instant_faults(evidence)]
     if not evidence.is_drill:
         faults += [f"{key_of(environment, id, EVIDENCE)}: {fault}" for fault in agreement_faults(evidence)]
     if not objects.keys().isdisjoint((CLOSING, signature_of(CLOSING), CLOSED_REPORT, signature_of(CLOSED_REPORT))):
@@ -101,14 +105,16 @@ def _approval_faults(evidence: Evidence, closing: Closing) -> list[str]:
 
 
 def _manifest_faults(environment: Environment, evidence: Evidence) -> list[str]:
-    """The restore point may have expired since; where it stands, it must be the one that was restored."""
+    """What was restored may have expired since; where it stands, it must be the same."""
+    what = "base backup" if evidence.is_pitr else "restore point"
     id = RestorePointId.recognised(evidence.restore_point)
     if id is None:
-        return [f"evidence {evidence.id}: {evidence.restore_point!r} is no restore point's id"]
+        return [f"evidence {evidence.id}: {evidence.restore_point!r} is no {what}'s id"]
+    keys = environment.keys
     try:
-        manifest = environment.store.get(environment.keys.manifest(id))
+        manifest = environment.store.get(keys.base_backup(id, MANIFEST) if evidence.is_pitr else keys.manifest(id))
     except ObjectMissing:
         return []
     if sha256(manifest) != evidence.manifest_sha256:
-        return [f"restore point {id}: its manifest is not the one that was restored and compared"]
+        return [f"{what} {id}: its manifest is not the one that was restored and compared"]
     return []

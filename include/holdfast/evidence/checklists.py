@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from holdfast.evidence import items, steps_taken
 from holdfast.evidence.figures import counts
+from holdfast.evidence.instant_checklist import instant_checklist
 from holdfast.evidence.items import Item
 from holdfast.evidence.operation_checklists import operation_checklists
 from holdfast.evidence.steps_taken import State, StepsTaken, ended
@@ -27,6 +28,8 @@ def checklists(evidence: Evidence, closing: Closing | None) -> tuple[Checklist, 
     if not evidence.is_drill:
         return tuple(Checklist(title, found) for title, found in operation_checklists(evidence))
     steps = StepsTaken(evidence)
+    if evidence.is_pitr:
+        return (Checklist("Recovery to an instant", tuple(instant_checklist(steps, closing))),)
     return (
         Checklist("Restore process", tuple(_restore(steps, closing))),
         Checklist("Validation of the backup", tuple(_validation(steps))),

@@ -137,9 +137,12 @@ def counted_in(steps: StepsTaken, text: str, *names: str) -> Item:
     return Item(text, "done", said, HOLDFAST, ended(counted))
 
 
-def approval(evidence: Evidence, closing: Closing | None) -> Item:
+def approval(
+    evidence: Evidence,
+    closing: Closing | None,
+    text: str = "8. … then obtain approval before switching production traffic",
+) -> Item:
     """The agreement of people; awaited only after a drill that passed."""
-    text = "8. … then obtain approval before switching production traffic"
     if closing is not None and closing.approvals:
         who = ", ".join(approval.approver for approval in closing.approvals)
         return Item(text, "done", "", who, max(approval.answered_at for approval in closing.approvals))

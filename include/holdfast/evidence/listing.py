@@ -25,7 +25,8 @@ Approval = Literal["given", "waiting", "not asked", "not reached", "unknown"]
 class EvidenceEntry:
     """One drill, restore check or operation; without a verdict, ``faults`` says why its evidence cannot be trusted.
 
-    ``approval``: ``not reached`` where it failed before anybody had agreed.
+    ``approval``: ``not reached`` where it failed before anybody had agreed. ``instant``: what was recovered to, by the
+    base backup that stands as restore point; None where none was.
     """
 
     id: str
@@ -39,6 +40,7 @@ class EvidenceEntry:
     rto_seconds: float | None
     findings: int
     faults: tuple[str, ...]
+    instant: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The entry as an object of plain values."""
@@ -113,6 +115,7 @@ def _as_entry(
         rto_seconds=evidence.rto_seconds if evidence else None,
         findings=len(evidence.findings) if evidence else 0,
         faults=faults,
+        instant=evidence.pitr.instant.isoformat() if evidence and evidence.pitr else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from holdfast.evidence.figures import counts, gravest_first, is_only_late, moment, share_of_rto, worded_facts
+from holdfast.evidence.instant_markdown import INSTANT_APPROVED, instant_facts, instant_verdict
 from holdfast.evidence.objects import sha256
 from holdfast.evidence.visible import code, prose
 from holdfast.manifest.evidence import Evidence, Step, TableRows
@@ -25,6 +26,8 @@ def approval_markdown(evidence: Evidence) -> str:
 
 
 def _verdict(evidence: Evidence) -> str:
+    if evidence.is_pitr:
+        return instant_verdict(evidence)
     kind = "Restore drill" if evidence.kind == "restore_drill" else "Restore check"
     place = f"{evidence.app}/{evidence.environment}"
     if evidence.verdict == "passed":
@@ -62,19 +65,27 @@ def _more(total: int, shown: int) -> list[str]:
 
 def _facts(evidence: Evidence) -> str:
     rows = [
-        ("restore point", code(evidence.restore_point)),
-        ("taken", moment(evidence.restore_point_taken_at)),
-        ("restore time", _restore_time(evidence)),
-        ("counts", _counts(evidence)),
-        ("media", _MEDIA[evidence.media]),
+        *_subject(evidence),
         ("server", _server(evidence)),
-        ("network of commands", _network(evidence)),
+        *([] if evidence.is_pitr else [("network of commands", _network(evidence))]),
         ("requested by", code(evidence.requested_by) if evidence.requested_by else "nobody by name"),
         ("reason", prose(evidence.reason) if evidence.reason else "none given"),
         ("begun", moment(evidence.opened_at)),
         ("evidence", f"`{evidence.id}`, SHA-256 `{sha256(evidence.encode())}`"),
     ]
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
+
+
+def _subject(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    if evidence.is_pitr:
+        yield from instant_facts(evidence)
+        yield "recovery time", _restore_time(evidence)
+        return
+    yield "restore point", code(evidence.restore_point)
+    yield "taken", moment(evidence.restore_point_taken_at)
+    yield "restore time", _restore_time(evidence)
+    yield "counts", _counts(evidence)
+    yield "media", _MEDIA[evidence.media]
 
 
 def _restore_time(evidence: Evidence) -> str:
@@ -160,6 +171,8 @@ def _meaning(evidence: Evidence) -> str:
             "### What your answer means\n\n**A failed drill cannot be approved.** Mend what is named above, "
             "then start a new drill."
         )
+    if evidence.is_pitr:
+        return INSTANT_APPROVED
     return (
         "### What your answer means\n\nApproving records, signed and under your name, that you have read this evidence "
         "and that this restore may stand for production. It switches no traffic by itself. Rejecting needs a reason "

@@ -6,12 +6,13 @@ import base64
 import hashlib
 
 from holdfast.evidence.objects import digest_tag
-from holdfast.evidence.page import details, operation, overview, proof, words
+from holdfast.evidence.page import details, instant, operation, overview, proof, words
 from holdfast.evidence.page.history_chart import history_section
 from holdfast.evidence.page.html import Html, joined, tag
 from holdfast.evidence.page.rows_chart import rows_section
 from holdfast.evidence.page.style import OPERATION_STYLE, STYLE
 from holdfast.evidence.page.time_chart import time_section
+from holdfast.evidence.page.window_chart import window_section
 from holdfast.manifest.evidence import Closing, Evidence
 
 
@@ -43,7 +44,27 @@ def _content_policy(style: str) -> str:
 
 
 def _body(evidence: Evidence, closing: Closing | None) -> Html:
+    if evidence.is_pitr:
+        return _body_of_pitr(evidence, closing)
     return _body_of_drill(evidence, closing) if evidence.is_drill else _body_of_operation(evidence)
+
+
+def _body_of_pitr(evidence: Evidence, closing: Closing | None) -> Html:
+    return joined(
+        overview.heading(evidence),
+        overview.verdict(evidence, closing, instant.meaning(evidence)),
+        instant.tiles(evidence),
+        overview.findings(evidence),
+        window_section(evidence),
+        instant.replay(evidence),
+        instant.facts(evidence),
+        time_section(evidence),
+        proof.approvals(evidence, closing),
+        proof.checklist_sections(evidence, closing),
+        details.surroundings(evidence),
+        details.steps(evidence),
+        proof.genuineness(evidence, closing),
+    )
 
 
 def _body_of_operation(evidence: Evidence) -> Html:

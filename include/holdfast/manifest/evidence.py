@@ -8,8 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from holdfast.manifest.model import Record
+from holdfast.manifest.pitr import PitrTried, Replayed
 
-DrillKind = Literal["restore_drill", "restore_check"]
+DrillKind = Literal["restore_drill", "restore_check", "pitr_drill", "pitr_check"]
+PITR_KINDS = ("pitr_drill", "pitr_check")
 OperationKind = Literal[
     "restore", "switch_back", "restore_tables", "recover_rows", "undo_rows", "guarded_migration", "rollback"
 ]
@@ -119,7 +121,10 @@ class GivenApproval(Record):
 
 
 class Evidence(Record):
-    """Everything that one drill, restore check or operation showed; of the first two, before anybody approved it."""
+    """Everything that one drill, check or operation showed; of the first two, before anybody approved it.
+
+    Of a recovery to an instant (``pitr``), the restore point is the base backup that it began with.
+    """
 
     format: Literal["holdfast-evidence/1"] = "holdfast-evidence/1"
     id: str
@@ -148,17 +153,25 @@ class Evidence(Record):
     plan: Planned | None = None
     window: Window | None = None
     approvals: tuple[GivenApproval, ...] = ()
+    pitr: PitrTried | None = None
+    replayed: Replayed | None = None
     verdict: Literal["passed", "failed"]
 
     def encode(self) -> bytes:
-        """As every record, but without what only operations have: drills were signed before there were any."""
-        left_out = {"plan", "window", "approvals"} if self.is_drill else None
+        """As every record, but without what only other kinds have: evidence was signed before there were these."""
+        left_out = {"plan", "window", "approvals"} if self.is_drill else set[str]()
+        left_out |= set() if self.is_pitr else {"pitr", "replayed"}
         return self.model_dump_json(indent=2, exclude=left_out).encode() + b"\n"
 
     @property
     def is_drill(self) -> bool:
         """Was it tried apart, and the live application never touched?"""
-        return self.kind in ("restore_drill", "restore_check")
+        return self.kind in ("restore_drill", "restore_check", *PITR_KINDS)
+
+    @property
+    def is_pitr(self) -> bool:
+        """Was a cluster recovered to an instant, by a base backup and WAL?"""
+        return self.kind in PITR_KINDS
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -197,7 +197,7 @@ def opened_recovery(root: Path, name: str) -> Iterator[Recovery]:
             yield _on_server(place, made, lock)
         else:
             programs = ServerPrograms(Path(made.programs), made.server_major)
-            yield from _with_throwaway(place, made, throwaway_cluster(place, programs), lock)
+            yield from _with_throwaway(place, made, throwaway_cluster(place, programs, made.superuser), lock)
 
 
 def _on_server(place: Place, made: Made, lock: int) -> Recovery:
@@ -212,6 +212,11 @@ def _on_server(place: Place, made: Made, lock: int) -> Recovery:
 
 def _with_throwaway(place: Place, made: Made, cluster: Cluster, lock: int) -> Iterator[Recovery]:
     begun = time.monotonic()
+    if made.superuser is not None and not (cluster.data / "PG_VERSION").exists():
+        raise DrillError(
+            f"recovery environment {place.name}: nothing has been recovered into it",
+            hint="Run the task that recovers to the instant again.",
+        )
     try:
         place.make_socket_folder()
         end_all_in([cluster.data])
@@ -224,11 +229,13 @@ def _with_throwaway(place: Place, made: Made, cluster: Cluster, lock: int) -> It
                 "host": str(place.socket),
                 "port": "5432",
                 "user": cluster.superuser,
-                "password": cluster.password,
                 "dbname": _MAINTENANCE,
             }
         )
+        if made.superuser is None:
+            server = server.with_parameters(password=cluster.password)
         seconds = round(made.seconds + time.monotonic() - begun, 3)
-        yield Recovery(place, made, restorer_of(server), lock=lock, ready_seconds=seconds)
+        login = restorer_of(server) if made.superuser is None else server
+        yield Recovery(place, made, login, lock=lock, ready_seconds=seconds)
     finally:
         cluster.stop()

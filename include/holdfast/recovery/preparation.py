@@ -32,11 +32,13 @@ def prepare_recovery(
     server: Target | None = None,
     now: datetime,
     is_owned: bool = False,
+    superuser: str | None = None,
 ) -> list[str]:
     """Make the recovery environment ``name``: a throwaway cluster, or a place on ``server``.
 
     ``database`` is the source's name, which a throwaway cluster uses too. What was made for the same is kept; what was
     left half made is made anew. One that ``is_owned`` ends with this process: after its death anybody may remove it.
+    ``superuser``: the first role of a cluster that a base backup is to bring there: then none is made.
     Leftovers of dead drills are removed first, and their names returned. Raises DrillError where it cannot be made,
     and what ``connect`` raises for a recovery server.
     """
@@ -47,14 +49,14 @@ def prepare_recovery(
     try:
         place.make()
         with place.held():
-            if _is_made(place, source_major, database, server):
+            if _is_made(place, source_major, database, server, superuser):
                 place.record.touch()
                 return removed
             empty(place)
             if is_owned:
                 write_owner(place)
             place.open_up()
-            made = _throwaway(place, source_major, database, now) if server is None else None
+            made = _throwaway(place, source_major, database, now, superuser) if server is None else None
             write_made(place, made or _on_server(place, server or Target({}), source_major, now))
     except OSError as error:
         raise unusable(place, error.strerror or str(error)) from error
@@ -73,24 +75,27 @@ def unusable(place: Place, reason: str) -> DrillError:
     return DrillError(message)
 
 
-def _is_made(place: Place, source_major: int, database: str, server: Target | None) -> bool:
+def _is_made(
+    place: Place, source_major: int, database: str, server: Target | None, superuser: str | None = None
+) -> bool:
     made = read_made(place)
-    if made is None or made.host != host_id() or made.source_major != source_major:
+    if made is None or made.host != host_id() or made.source_major != source_major or made.superuser != superuser:
         return False
     if server is not None:
         return made.programs is None
     return made.programs is not None and made.database == database and made.boot == boot_id()
 
 
-def _throwaway(place: Place, source_major: int, database: str, now: datetime) -> Made:
+def _throwaway(place: Place, source_major: int, database: str, now: datetime, superuser: str | None = None) -> Made:
     begun = time.monotonic()
     programs = server_for(source_major)
     place.make_socket_folder()
     cluster = throwaway_cluster(place, programs)
     try:
         end_all_in((cluster.data, place.folder / "data.new"))
-        cluster.initialise()
-        place.keep_password()
+        if superuser is None:
+            cluster.initialise()
+            place.keep_password()
     except PermanentError as error:
         raise unusable(place, error.message) from error
     return Made(
@@ -103,6 +108,7 @@ def _throwaway(place: Place, source_major: int, database: str, now: datetime) ->
         programs=str(programs.folder),
         server_major=programs.major,
         seconds=round(time.monotonic() - begun, 3),
+        superuser=superuser,
     )
 
 

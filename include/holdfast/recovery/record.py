@@ -18,6 +18,7 @@ class Made(Record):
     """A finished recovery environment; ``programs`` are those of its throwaway server, None on a recovery server.
 
     ``boot`` tells one run of the machine from the next, which a cluster without fsync need not survive whole.
+    ``superuser``: of a cluster that a base backup brings, who needs no password there; None of one that was made here.
     """
 
     host: str
@@ -29,6 +30,7 @@ class Made(Record):
     programs: str | None
     server_major: int
     seconds: float
+    superuser: str | None = None
 
 
 class ServerAddress(Record):

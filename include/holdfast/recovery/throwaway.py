@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from holdfast.errors import DrillError, HoldfastError
 from holdfast.process.child import Command, base_environment, run
-from holdfast.recovery.account import recovery_account
+from holdfast.recovery.account import Account, recovery_account
 from holdfast.recovery.cluster import Cluster
 from holdfast.recovery.launching import supervised
 from holdfast.recovery.place import Place
@@ -24,8 +25,18 @@ _OUR_FOLDERS = ("HOME", "AIRFLOW_HOME", "HOLDFAST_STATE", "HOLDFAST_KEYS")
 _SYSTEM = ("/usr", "/etc", "/lib", "/bin", "/proc", "/dev", "/sys")
 
 
-def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
-    """The cluster in that place, made or not; it is not started.
+# What the source's cluster loads for sessions or sends; and room for transactions that it had prepared.
+_OF_A_COPY = {
+    "session_preload_libraries": "",
+    "local_preload_libraries": "",
+    "archive_mode": "off",
+    "ssl": "off",
+    "max_prepared_transactions": "1000",
+}
+
+
+def throwaway_cluster(place: Place, programs: ServerPrograms, superuser: str | None = None) -> Cluster:
+    """The cluster in that place, made or not; it is not started. ``superuser``: of one that a base backup brings.
 
     Where the kernel allows, its server has no network, sees no other process and no other recovery environment: what
     restored triggers, foreign tables or subscriptions would call out for must not leave the machine.
@@ -35,7 +46,8 @@ def throwaway_cluster(place: Place, programs: ServerPrograms) -> Cluster:
         programs.folder,
         port=None,
         socket_dir=place.socket,
-        config=_settings(programs.major),
+        config=_settings(programs.major) | ({} if superuser is None else _OF_A_COPY),
+        superuser=superuser or "postgres",
         # Every system has it; a restored database brings its own.
         locale="C",
         account=place.account,
@@ -101,11 +113,19 @@ def _isolation(place: Place, programs: Path) -> tuple[str, ...]:
     It runs what was restored, and as a superuser: functions in indexes and triggers may start any program.
     """
     needed = (programs.parent, place.folder / "data", place.socket)
-    hidden = (place.root, *_STRANGERS_FOLDERS, *_ours())
+    return isolation_of(place.account, needed, hidden=(place.root,))
+
+
+def isolation_of(account: Account, needed: Sequence[Path], *, hidden: Sequence[Path] = ()) -> tuple[str, ...]:
+    """What is put before the command line of a server that shall reach ``needed`` and, if it may be had, little else.
+
+    Empty where the kernel allows nothing at all.
+    """
     for namespaces in _LADDER:
         if _are_given(namespaces):
             with suppress(DrillError):
-                return supervised(namespaces, place.account, needed=needed, hidden=hidden)
+                everything = (*hidden, *_STRANGERS_FOLDERS, *_ours())
+                return supervised(namespaces, account, needed=needed, hidden=everything)
     return ()
 
 

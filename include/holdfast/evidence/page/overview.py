@@ -19,12 +19,12 @@ def heading(evidence: Evidence) -> Html:
     return tag("div", tag("h1", title), tag("span", moment(evidence.finished_at), class_="soft"), class_="head")
 
 
-def verdict(evidence: Evidence, closing: Closing | None) -> Html:
-    """Passed or failed, in big words, and whether somebody has agreed."""
+def verdict(evidence: Evidence, closing: Closing | None, meaning: Html | None = None) -> Html:
+    """Passed or failed, in big words, what that means, and whether somebody has agreed."""
     return tag(
         "div",
         tag("p", "✓ Passed" if evidence.verdict == "passed" else "✗ Failed", class_="word"),
-        tag("p", _meaning(evidence), class_="said"),
+        tag("p", _meaning(evidence) if meaning is None else meaning, class_="said"),
         _approval(evidence, closing),
         class_=f"verdict {evidence.verdict}",
     )

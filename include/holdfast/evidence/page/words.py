@@ -8,6 +8,8 @@ from holdfast.manifest.evidence import Evidence
 KIND = {
     "restore_drill": "Restore drill",
     "restore_check": "Restore check",
+    "pitr_drill": "PITR drill",
+    "pitr_check": "PITR check",
     "restore": "Restore",
     "switch_back": "Switch back",
     "restore_tables": "Restore of tables",

@@ -1,0 +1,1 @@
+"""Drills that recover a cluster to an instant, by a base backup and the WAL behind it."""

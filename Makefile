@@ -3,8 +3,9 @@
 SHELL := /bin/sh
 STATE := .holdfast
 PYTHON := $(STATE)/venv/bin/python
-# Tests wait for servers more than they compute; each file stays with one process, and so do its servers.
-TEST_PROCESSES ?= 2
+# Tests wait for servers more than they compute: two for each of two processors, of some 2.5 GB each at most.
+# Which files go to one process, and in which order, tests/sharing_out.py says.
+TEST_PROCESSES ?= 4
 
 .PHONY: run round test bench lint clean lock help prepare
 
@@ -36,8 +37,8 @@ lint: prepare ## Check style, types and the layers of imports
 test: ## Run every check and every test; nothing must be started beforehand
 	@tools/test-programs.sh
 	@$(MAKE) --no-print-directory lint
-	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-		--no-loadscope-reorder
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest \
+		--numprocesses $(TEST_PROCESSES) --dist loadfile
 
 bench: prepare ## Measure, print a table and write JSON
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench

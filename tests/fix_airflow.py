@@ -24,6 +24,21 @@ from holdfast_embedded.server import end_all
 from holdfast_embedded.state import State
 
 MODULE = "# Airflow\nfrom holdfast_dags import protect\n\nglobals().update(protect(__file__))\n"
+# Retries at once: half a minute is right for people, but long for tests that kill what works.
+HASTY_MODULE = """
+from datetime import timedelta
+
+from holdfast_dags import protect, tier_dag
+
+tier_dag._RETRIES |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": 1}
+globals().update(protect(__file__))  # Airflow looks for this word: DAG
+"""
+_HASTE = {
+    # Every step of a run waits half as long as this on average.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+    # Tasks read the policy themselves; to read unchanged DAG files again costs more than most else that Airflow does.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
+}
 
 
 @dataclass(frozen=True)
@@ -79,10 +94,11 @@ def running_airflow(cluster: Cluster, site: Site) -> Iterator[Airflow]:
     secrets = Secrets.load(state.secrets)
     port = unused_port()
     variables = airflow_environment(PROJECT, state, secrets, cluster, ui_port=port, caller=os.environ)
-    variables |= site.variables | {
+    places = {
         "PYTHONPATH": f"{PROJECT}/include:{PROJECT}/dags",
         "AIRFLOW__CORE__DAGS_FOLDER": str(site.policy_file.parent),
     }
+    variables |= _HASTE | site.variables | places
     make_metadata(cluster, secrets, variables, PROJECT, state.logs)
     servers = start_airflow(PROJECT, state.logs, variables)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fix_airflow import Airflow, app_site, await_true, command_line, is_alive, running_airflow
+from fix_airflow import HASTY_MODULE, Airflow, app_site, await_true, command_line, is_alive, running_airflow
 from fix_environment import Site
 from fix_postgres import execute, rows
 from holdfast.recovery.cluster import Cluster
@@ -38,14 +39,26 @@ INSERT INTO events
 @contextmanager
 def caught_dump(airflow: Airflow) -> Iterator[tuple[int, int]]:
     """The processes of the next pg_dump and of its task; the server stops answering it in the midst of its work."""
-    caught: list[int] = []
-    await_true(lambda: bool(caught.extend(dumping()) or caught), 120, "pg_dump is at work", every_s=0.005)
-    (backend,) = [pid for pid in descendants(airflow.cluster.pid) if b" COPY" in command_line(pid)]
+    backends: list[int] = []
+    await_true(lambda: backends.extend(copying(airflow)) or backends, 120, "pg_dump is at work", every_s=0.002)
+    (backend,) = backends
     os.kill(backend, signal.SIGSTOP)
     try:
+        # In small steps: on a busy machine all could be dumped before it is looked at again.
+        while not (caught := dumping()):
+            os.kill(backend, signal.SIGCONT)
+            time.sleep(0.01)
+            os.kill(backend, signal.SIGSTOP)
+            time.sleep(0.01)
         yield caught[0], parent(caught[0])
     finally:
-        os.kill(backend, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(backend, signal.SIGCONT)
+
+
+def copying(airflow: Airflow) -> list[int]:
+    """The server's processes that send a table."""
+    return [pid for pid in descendants(airflow.cluster.pid) if b" COPY" in command_line(pid)]
 
 
 def dumping() -> list[int]:
@@ -73,7 +86,9 @@ def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     execute(pg18.url(), f"CREATE ROLE killed_task SUPERUSER LOGIN PASSWORD '{quoted}'")
     folder = tmp_path_factory.mktemp("site")
     url = pg18.url("killed_task", user="killed_task", password=PASSWORD)
-    yield app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url})
+    made = app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url})
+    made.policy_file.with_suffix(".py").write_text(HASTY_MODULE)
+    yield made
     execute(pg18.url(), "DROP DATABASE killed_task WITH (FORCE)")
     execute(pg18.url(), "DROP ROLE killed_task")
 

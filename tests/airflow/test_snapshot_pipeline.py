@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fix_airflow import Airflow, app_site, await_true, is_alive, running_airflow
+from fix_airflow import HASTY_MODULE, Airflow, app_site, await_true, is_alive, running_airflow
 from fix_environment import PROJECT, Site
 from fix_postgres import execute
 from holdfast.errors import PermanentError
@@ -37,6 +37,7 @@ def site(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     uploads.mkdir()
     (uploads / "cover.txt").write_text("cover")
     made = app_site(folder, {"AIRFLOW_CONN_SHOP_DB": url})
+    made.policy_file.with_suffix(".py").write_text(HASTY_MODULE)
     made.edit_policy(
         "    tiers:\n", f'    media: {{source: "file://{uploads}"}}\n    tiers:\n      media: {{keep: 9d}}\n'
     )

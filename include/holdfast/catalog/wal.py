@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from holdfast.catalog.drafts import read_draft, write_draft
@@ -27,7 +28,7 @@ class WalPiece:
     """One piece of one cluster's WAL: a segment, the first ``end`` bytes of an open one, or a history file.
 
     ``name`` is what stands in keys, ``file`` what the server calls it. ``stored`` is None where it is not in the store
-    (yet); ``is_recorded``: its record is.
+    (yet); ``is_recorded``: its record is, since ``recorded_at``.
     """
 
     system_identifier: str
@@ -38,6 +39,7 @@ class WalPiece:
     end: int | None = None
     stored: StoredObject | None = None
     is_recorded: bool = False
+    recorded_at: datetime | None = None
 
     @classmethod
     def segment(cls, system_identifier: str, name: str) -> WalPiece:
@@ -140,4 +142,5 @@ def _pieces(root: str, listed: Iterable[StoredObject]) -> Iterator[WalPiece]:
                 piece.end,
                 objects.get(keys.WAL_ENDING),
                 _RECORD in objects,
+                objects[_RECORD].modified_at if _RECORD in objects else None,
             )

@@ -9,14 +9,29 @@ if TYPE_CHECKING:
     from holdfast.verify.media_report import MediaCheckReport
     from holdfast.verify.point import VerifyReport, verify
     from holdfast.verify.reading import ReadBack, read_back
+    from holdfast.verify.wal import check_wal
+    from holdfast.verify.wal_report import WalCheckReport, WalFault
 
-__all__ = ["MediaCheckReport", "ReadBack", "VerifyReport", "check_media", "read_back", "verify"]
+__all__ = [
+    "MediaCheckReport",
+    "ReadBack",
+    "VerifyReport",
+    "WalCheckReport",
+    "WalFault",
+    "check_media",
+    "check_wal",
+    "read_back",
+    "verify",
+]
 
 _PLACES = {
     "MediaCheckReport": "media_report",
     "ReadBack": "reading",
     "VerifyReport": "point",
+    "WalCheckReport": "wal_report",
+    "WalFault": "wal_report",
     "check_media": "media",
+    "check_wal": "wal",
     "read_back": "reading",
     "verify": "point",
 }

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from drills_in_airflow import MODULE, edit, person, states
-from fix_airflow import Airflow, app_site, await_true, command_line
+from drills_in_airflow import edit, person, states
+from fix_airflow import HASTY_MODULE, Airflow, app_site, await_true, command_line
 from fix_environment import Site
 from holdfast.values.ids import RestorePointId
 from holdfast_embedded.airflow.api import segment
@@ -43,11 +43,11 @@ def live_site(folder: Path, database_url: str) -> Site:
         "AIRFLOW_CONN_SHOP_DB": database_url,
         "HOLDFAST_RECOVERY": str(folder / "recovery"),
         "XDG_CACHE_HOME": str(folder / "cache"),
-        # Half a minute is right for people, but long for tests that change the policy.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        # Two minutes are long for tests that change the policy.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
     }
     made = app_site(folder, variables)
-    made.policy_file.with_suffix(".py").write_text(MODULE)
+    made.policy_file.with_suffix(".py").write_text(HASTY_MODULE)
     edit(made, fields(folder))
     made.backup()
     return made

@@ -19,9 +19,13 @@ from holdfast.cli.output import Ending, Failure
 # Module and short help of each command. Modules load when their command is called: `--help` stays quick.
 _COMMANDS = {
     "backup": ("backup", "Take a restore point: dump, encrypt, verify, sign."),
+    "base-backup": ("base_backup", "Take a base backup of the whole cluster, for point-in-time recovery."),
+    "wal": ("wal", "Stream write-ahead log (WAL) into the store, and check it."),
+    "pitr": ("pitr", "Show to which instants an environment can be recovered."),
     "list": ("points", "List restore points, oldest first."),
     "verify": ("points", "Read a restore point back to its last byte."),
     "restore": ("restore", "Restore into a new or empty database, and count."),
+    "recover": ("recover", "Recover the whole cluster to an instant, into a new data directory."),
     "drill": ("drill", "Restore for real into a throwaway server, check it, leave evidence."),
     "switch": ("operations", "Restore beside what is live, and switch to it: planned, approved, kept."),
     "switch-back": ("operations", "Make live again what a switch has put aside."),
@@ -31,7 +35,7 @@ _COMMANDS = {
     "undo-rows": ("operations", "Take back what `rows` did."),
     "fetch": ("fetch", "Write one artifact's plaintext to stdout, such as globals.sql."),
     "expire": ("expire", "Delete what retention lets go, or show it."),
-    "hold": ("expire", "Exempt a restore point from expiry, or lift that."),
+    "hold": ("expire", "Exempt a restore point or base backup from expiry, or lift that."),
     "export": ("export", "List compliance exports, or write one table of one as CSV."),
     "inventory": ("inventory", "Check the configuration inventory, and how it has drifted."),
     "store": ("store", "Check or mend the settings of the store: versioning, lock, strangers, …"),

@@ -133,7 +133,8 @@ def _line(entry: EvidenceEntry, width: int) -> str:
     said = f"BROKEN: {'; '.join(entry.faults)}" if entry.faults else _approval(entry)
     if entry.verdict is None:
         return f"{entry.id:<{width}}  {said}"
-    return f"{entry.id:<{width}}  {entry.verdict:<6}  {took:>12}  {entry.restore_point:<31}  {said}"
+    subject = f"to {entry.instant}" if entry.instant is not None else entry.restore_point
+    return f"{entry.id:<{width}}  {entry.verdict:<6}  {took:>12}  {subject:<31}  {said}"
 
 
 def _approval(entry: EvidenceEntry) -> str:
@@ -146,9 +147,13 @@ def _approval(entry: EvidenceEntry) -> str:
 
 def _head(evidence: Evidence) -> Iterator[str]:
     from holdfast.evidence.figures import moment
+    from holdfast.evidence.instants import figures_of
 
     yield f"{evidence.kind.replace('_', ' ')} {evidence.id}: {evidence.verdict.upper()}"
-    yield f"restore point: {evidence.restore_point}, taken {moment(evidence.restore_point_taken_at)}"
+    if evidence.is_pitr:
+        yield from (f"{name}: {value}" for name, value in figures_of(evidence))
+    else:
+        yield f"restore point: {evidence.restore_point}, taken {moment(evidence.restore_point_taken_at)}"
     asked = evidence.requested_by or "nobody by name"
     yield f"requested by: {asked}{f', {evidence.reason}' if evidence.reason else ''}"
     if evidence.window is not None:

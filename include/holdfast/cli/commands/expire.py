@@ -19,9 +19,10 @@ from holdfast.values import figures
 @click.option("--now", metavar="TIMESTAMP", help="Judge as of this moment, with a UTC offset. [default: the present]")
 @json_option
 def expire_command(policy: Path, environment: str, dry_run: bool, now: str | None, as_json: bool) -> None:
-    """Delete the restore points, media and evidence of ENV that retention lets go, and remnants of dead backups.
+    """Delete the restore points, media, base backups, WAL and evidence of ENV that retention lets go, and remnants.
 
-    What is held, the newest verified restore point, and the media that a kept restore point needs always stay.
+    What is held, the newest verified restore point, the newest base backup that can be recovered, and the media and
+    WAL that something kept needs always stay.
     """
     from holdfast.expire import expire
 
@@ -38,6 +39,10 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
         click.echo(f"{verb} export {export.id} ({figures.size(export.bytes)}): {export.reason}")
     for proof in report.evidence.deleted:
         click.echo(f"{verb} evidence {proof.id} ({figures.size(proof.bytes)}): {proof.reason}")
+    for base in report.base_backups.deleted:
+        click.echo(f"{verb} base backup {base.id} ({figures.size(base.bytes)}): {base.reason}")
+    for run in report.wal.deleted:
+        click.echo(f"{verb} {run} ({run.segments} segments, {figures.size(run.bytes)}): {run.reason}")
     for decision in report.kept:
         click.echo(f"keeps {decision.id}: {decision.reason}")
     for decision in report.media.kept:
@@ -46,10 +51,16 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
         click.echo(f"keeps export {decision.id}: {decision.reason}")
     for decision in report.evidence.kept:
         click.echo(f"keeps evidence {decision.id}: {decision.reason}")
+    for decision in report.base_backups.kept:
+        click.echo(f"keeps base backup {decision.id}: {decision.reason}")
     if report.media.shards_left is not None:
         click.echo(f"leaves all shards: {report.media.shards_left}")
     if report.media.locked:
         click.echo(f"leaves {report.media.locked} shards and remnants of media that the store locks")
+    for left in report.wal.left:
+        click.echo(f"leaves {left}")
+    for line in report.wal.window_lines():
+        click.echo(line)
     click.echo(
         f"{verb} {len(report.deleted)}{report.media.summary}, {figures.size(report.freed_bytes)}; "
         f"keeps {len(report.kept)}"
@@ -58,7 +69,7 @@ def expire_command(policy: Path, environment: str, dry_run: bool, now: str | Non
 
 @click.group("hold")
 def hold_command() -> None:
-    """Exempt a restore point from expiry, or lift that."""
+    """Exempt a restore point or base backup from expiry, or lift that."""
 
 
 @hold_command.command("add")
@@ -67,7 +78,7 @@ def hold_command() -> None:
 @click.option("--reason", default="", help="Why it is held.")
 @json_option
 def hold_add(policy: Path, environment: str, id: str, reason: str, as_json: bool) -> None:
-    """Hold restore point ID: expire never deletes it."""
+    """Hold restore point or base backup ID: expire never deletes it, nor the WAL behind a base backup."""
     from holdfast.expire import add_hold
     from holdfast.values.ids import RestorePointId
 
@@ -77,7 +88,7 @@ def hold_add(policy: Path, environment: str, id: str, reason: str, as_json: bool
     if as_json:
         emit({"id": id, "held": True, "changed": is_new})
     else:
-        click.echo(f"restore point {id}: {'held' if is_new else 'was held already'}")
+        click.echo(f"{_kind(id)} {id}: {'held' if is_new else 'was held already'}")
 
 
 @hold_command.command("remove")
@@ -85,7 +96,7 @@ def hold_add(policy: Path, environment: str, id: str, reason: str, as_json: bool
 @id_argument
 @json_option
 def hold_remove(policy: Path, environment: str, id: str, as_json: bool) -> None:
-    """Lift the hold of restore point ID."""
+    """Lift the hold of restore point or base backup ID."""
     from holdfast.expire import remove_hold
     from holdfast.values.ids import RestorePointId
 
@@ -93,4 +104,8 @@ def hold_remove(policy: Path, environment: str, id: str, as_json: bool) -> None:
     if as_json:
         emit({"id": id, "held": False, "changed": was_held})
     else:
-        click.echo(f"restore point {id}: {'hold lifted' if was_held else 'was not held'}")
+        click.echo(f"{_kind(id)} {id}: {'hold lifted' if was_held else 'was not held'}")
+
+
+def _kind(id: str) -> str:
+    return "base backup" if "-base_backup-" in id else "restore point"

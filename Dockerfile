@@ -27,8 +27,8 @@ COPY include /opt/airflow/include
 COPY plugins /opt/airflow/plugins
 COPY dags /opt/airflow/dags
 
-# Compose names the user, who owns the secrets and has no entry in /etc/passwd: whoever it is may write logs and scratch.
-RUN install --directory --mode 1777 /opt/airflow /opt/airflow/logs /scratch /var/lib/holdfast \
+# Compose names the user, who owns the secrets and has no entry in /etc/passwd: whoever it is may write logs, scratch and spool.
+RUN install --directory --mode 1777 /opt/airflow /opt/airflow/logs /scratch /spool /var/lib/holdfast \
  && install --mode 755 /opt/holdfast/deploy/holdfast /usr/local/bin/holdfast \
  && useradd --uid 50000 --no-create-home --home-dir /opt/airflow holdfast
 ENV PATH=/opt/venv/bin:$PATH \

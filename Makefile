@@ -7,7 +7,7 @@ PYTHON := $(STATE)/venv/bin/python
 # Which files go to one process, and in which order, tests/sharing_out.py says.
 TEST_PROCESSES ?= 4
 
-.PHONY: run round test bench lint clean lock help prepare
+.PHONY: run round test fault bench lint clean lock help prepare
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -39,6 +39,10 @@ test: ## Run every check and every test; nothing must be started beforehand
 	@$(MAKE) --no-print-directory lint
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest \
 		--numprocesses $(TEST_PROCESSES) --dist loadfile
+
+fault: prepare ## Kill what streams WAL at 200 random moments under load, and compare what is recovered row for row
+	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" HOLDFAST_FAULT_ROUNDS=$${HOLDFAST_FAULT_ROUNDS:-200} \
+		$(PYTHON) -m pytest --timeout 3600 tests/fault/test_wal_stream_faults.py
 
 bench: prepare ## Measure, print a table and write JSON
 	PATH="$(CURDIR)/$(STATE)/venv/bin:$$PATH" $(PYTHON) -m bench

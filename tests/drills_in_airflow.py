@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from fix_airflow import Airflow, app_site, await_true, command_line, is_alive
+from fix_airflow import HASTY_MODULE, Airflow, app_site, await_true, command_line, is_alive
 from fix_environment import Site
 from holdfast.values.ids import RestorePointId
 from holdfast_embedded.airflow.api import AirflowApi
@@ -27,15 +27,6 @@ CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS body FROM generate_series
 ALTER TABLE orders ADD PRIMARY KEY (id);
 CREATE TABLE media_files (path text PRIMARY KEY);
 INSERT INTO media_files SELECT 'courses/' || n || '.txt' FROM generate_series(1, 5) n;
-"""
-# Retries at once: half a minute is right for people, but long for a test with a dozen of them.
-MODULE = """
-from datetime import timedelta
-
-from holdfast_dags import protect, tier_dag
-
-tier_dag._RETRIES |= {"retry_delay": timedelta(seconds=1), "retry_exponential_backoff": 1}
-globals().update(protect(__file__))  # Airflow looks for this word: DAG
 """
 # Prove that the restored application is there; linger if asked to, so that the test can catch it at work.
 COMMAND = """#!/bin/sh
@@ -62,7 +53,7 @@ def drilled_site(folder: Path, database_url: str) -> Site:
     (folder / "application").mkdir()
     (folder / "application/reconcile.sh").write_text(COMMAND)
     made = app_site(folder, {"AIRFLOW_CONN_SHOP_DB": database_url, "HOLDFAST_RECOVERY": str(folder / "recovery")})
-    made.policy_file.with_suffix(".py").write_text(MODULE)
+    made.policy_file.with_suffix(".py").write_text(HASTY_MODULE)
     edit(made, with_drills(folder))
     made.backup()
     return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,9 +21,11 @@ from fix_compose import PROJECT, Compose
 from holdfast.recovery.loopback import unused_port
 from holdfast_embedded.server import Server, end_all
 
-_PLACES = ("/run/secrets", "/opt/airflow", "/scratch")
+_PLACES = ("/run/secrets", "/opt/airflow", "/scratch", "/spool")
 _VOLUME = "/var/lib/holdfast"  # of one host: its services share it
 _CODE = ("dags", "plugins", "include")
+# One machine has but one such port, where the API server fetches logs: the recovery worker gets it.
+_WITHOUT_LOGS = ("worker", "worker-wal")
 _LISTENING = ("redis", "seaweedfs", "api-server", "scheduler", "triggerer", "logs")
 _HEALTHY_S = 200.0
 _GRACE_S = 20.0
@@ -33,7 +36,7 @@ class Fleet:
 
     def __init__(self, folder: Path, compose: Compose, hosts: Mapping[str, str]) -> None:
         self.folder = folder
-        resolved = compose.resolve(profiles=["demo"], HOLDFAST_WORKER_SLOTS="1")
+        resolved = compose.resolve(profiles=["demo"], HOLDFAST_WORKER_SLOTS="2", HOLDFAST_WAL_SLOTS="1")
         self._services: Mapping[str, Any] = resolved["services"]
         self._secret_files = {name: Path(secret["file"]) for name, secret in resolved["secrets"].items()}
         self._ports = {name: str(unused_port()) for name in _LISTENING}
@@ -96,6 +99,18 @@ class Fleet:
         """What the service has written."""
         return (self.folder / f"{service}.log").read_text(errors="replace")
 
+    def stop(self, service: str, within_s: float) -> None:
+        """Ask one service to end, as `docker compose stop` does with all of its processes; it has to by itself."""
+        stopped = self._servers.pop(service)
+        assert self._environment(service)["TINI_KILL_PROCESS_GROUP"] == "1"
+        os.killpg(stopped.pid, signal.SIGTERM)
+        deadline = time.monotonic() + within_s
+        while stopped.is_running() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        is_late = stopped.is_running()
+        stopped.end(time.monotonic())
+        assert not is_late, f"{service} did not end within {within_s} s: {self.log(service)[-3000:]}"
+
     def end(self) -> None:
         """End all services, first those that depend on others."""
         last = [self._servers.pop(name) for name in ("redis", "seaweedfs") if name in self._servers]
@@ -148,8 +163,7 @@ class Fleet:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": self._ports["scheduler"],
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": self._ports["triggerer"],
-            # One machine has but one such port, where the API server fetches logs: the recovery worker gets it.
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": self._ports["logs"] if service != "worker" else "0",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": "0" if service in _WITHOUT_LOGS else self._ports["logs"],
         }
 
     def _here(self, service: str, text: str) -> str:

@@ -26,6 +26,10 @@ LINE = re.compile(
     r"(?: +(failed|passed in [\d.]+ s))?$",
     re.MULTILINE,
 )
+BASE_BACKUP = re.compile(
+    r"^(\w+ \w+): base backup (\d{8}T\d{6}Z-base_backup-[0-9a-f]{6}), (full|incremental), .* WAL up to [0-9A-F]+/\w+$",
+    re.MULTILINE,
+)
 _USUAL_PORTS = (8080, 8333, 15432)
 _UI = re.compile(r"^Airflow: (http://127\.0\.0\.1:\d+)   user admin, password (\w+)$", re.MULTILINE)
 _OWN_PASSWORD = "p@:/%#? w"

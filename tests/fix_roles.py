@@ -26,9 +26,13 @@ TIERS = {
     "snapshot": {"keep": "90d"},
     "restore_check": {},
     "restore_drill": {},
+    "wal": {"keep": "7d"},
+    "base_backup": {"keep": "14d"},
+    "wal_check": {},
+    "pitr_check": {},
 }
 OPERATIONS = ("restore", "switch_back", "find_instant", "restore_tables", "recover_rows", "undo_rows", "rollback")
-DAGS = (*TIERS, "expire", *OPERATIONS)
+DAGS = (*TIERS, "expire", "pitr_drill", *OPERATIONS)
 SHOP = ("shop-staging", "shop-production")
 GATE = "shop-production.gate"
 # Waits for an answer as a drill does, under the same rights.
@@ -156,7 +160,7 @@ def _site(folder: Path) -> Site:
 def _environment(folder: Path, **fields: object) -> dict[str, object]:
     keys = folder / "keys"
     return {
-        "database": {"conn_id": "shop_db"},
+        "database": {"conn_id": "shop_db", "pitr": "streaming"},
         "store": {"url": f"file://{folder}/store"},
         "keys": {
             "recipients_file": f"{keys}/recipient.txt",

@@ -12,6 +12,7 @@ from holdfast.errors import PolicyError
 from holdfast.policy import Policy, load_policy
 from holdfast.policy.model import DUMP_TIERS
 from holdfast_dags import (
+    base_backup,
     expire,
     find_instant,
     guarded_migration,
@@ -19,6 +20,8 @@ from holdfast_dags import (
     media_check,
     monthly,
     nightly,
+    pitr_check,
+    pitr_drill,
     recover_rows,
     restore,
     restore_check,
@@ -28,13 +31,27 @@ from holdfast_dags import (
     snapshot,
     switch_back,
     undo_rows,
+    wal,
+    wal_check,
 )
 from holdfast_dags.protected import Protected
 
 TIERS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
     {
         module.TIER: module.build
-        for module in (nightly, monthly, snapshot, media, media_check, restore_check, restore_drill)
+        for module in (
+            nightly,
+            monthly,
+            snapshot,
+            wal,
+            base_backup,
+            wal_check,
+            media,
+            media_check,
+            restore_check,
+            restore_drill,
+            pitr_check,
+        )
     }
 )
 """The tiers that are run, each by the module that reads like its runbook."""
@@ -56,7 +73,9 @@ OPERATIONS: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
 )
 """What may change the live application, or leads to it, in every environment that takes restore points."""
 
-UNDECLARED: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType({expire.TIER: expire.build, **OPERATIONS})
+UNDECLARED: Mapping[str, Callable[[Protected], DAG]] = MappingProxyType(
+    {expire.TIER: expire.build, pitr_drill.TIER: pitr_drill.build, **OPERATIONS}
+)
 """What an environment has besides, without a line in its policy's tiers."""
 
 
@@ -81,6 +100,8 @@ def _dags(environment: Protected) -> list[DAG]:
 
 def _is_possible(tier: str, environment: Protected) -> bool:
     """Nothing is restored where nothing is backed up, and nothing migrated by a command that nobody has named."""
+    if tier == pitr_drill.TIER:
+        return base_backup.TIER in environment.tiers
     if tier == guarded_migration.TIER and environment.policy.migration is None:
         return False
     return tier not in OPERATIONS or any(name in environment.tiers for name in DUMP_TIERS)

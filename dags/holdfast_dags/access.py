@@ -26,8 +26,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "media_check": "backup",
         "wal": "backup",
         "base_backup": "backup",
+        "wal_check": "backup",
         "restore_check": "restore",
         "restore_drill": "restore",
+        "pitr_check": "restore",
+        "pitr_drill": "restore",
         "restore": "restore",
         "switch_back": "restore",
         "restore_tables": "restore",
@@ -43,6 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 _WITH_GATES = (
     "restore_drill",
+    "pitr_drill",
     "restore",
     "switch_back",
     "restore_tables",

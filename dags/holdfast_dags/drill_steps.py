@@ -1,4 +1,4 @@
-"""The tasks that restore a restore point for real and try it, in their order, and those that stand around them."""
+"""The tasks that restore for real, a restore point or an instant, and try it, and those that stand around them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator, TriggerRule, chain
 
-from holdfast.drill import steps_of
+from holdfast.drill import gates_of, steps_of
 from holdfast_airflow.operators import (
     CheckDatabaseOperator,
+    CheckPagesOperator,
+    CheckRecoveredOperator,
     EvidenceOperator,
     OpenDrillOperator,
     QueriesOperator,
+    RecoverToInstantOperator,
     RecoveryEnvironmentOperator,
     RecoverySettingsOperator,
     RemoveRecoveryOperator,
@@ -22,6 +25,7 @@ from holdfast_airflow.operators import (
     RestoreMediaOperator,
     RunCommandOperator,
 )
+from holdfast_airflow.sensors import DrillApprovalSensor
 from holdfast_dags.protected import Protected
 from holdfast_dags.restore_point_steps import returned_by
 from holdfast_dags.tier_dag import RECOVERY_QUEUE
@@ -29,8 +33,10 @@ from holdfast_dags.tier_dag import RECOVERY_QUEUE
 if TYPE_CHECKING:
     from holdfast.drill import StepName
 
-Kind = Literal["restore_drill", "restore_check"]
+Kind = Literal["restore_drill", "restore_check", "pitr_drill", "pitr_check"]
 PICKED = "{{ ti.xcom_pull(task_ids='pick') }}"
+DRILLS_AT_ONCE = 3
+"""A drill that waits for people over a weekend must not keep the next one from whoever needs it."""
 # Restored code may hang for ever, on purpose even; no restore that anybody waits for takes as long as this.
 _LONGEST = timedelta(days=2)
 _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
@@ -38,6 +44,9 @@ _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
         "recovery_environment": RecoveryEnvironmentOperator,
         "restore_database": RestoreDatabaseOperator,
         "check_database": CheckDatabaseOperator,
+        "recover_to_instant": RecoverToInstantOperator,
+        "check_pages": CheckPagesOperator,
+        "check_recovered": CheckRecoveredOperator,
         "restore_media": RestoreMediaOperator,
         "recovery_settings": RecoverySettingsOperator,
         "queries": QueriesOperator,
@@ -45,20 +54,12 @@ _STEPS: Mapping[str, Callable[..., BaseOperator]] = MappingProxyType(
 )
 
 
-def drill_steps(protected: Protected, kind: Kind, pick: BaseOperator | None = None) -> BaseOperator:
-    """All from ``pick`` to ``evidence``, which is returned; the recovery environment is removed right after it.
+def drill_steps(protected: Protected, kind: Kind, pick: BaseOperator) -> BaseOperator:
+    """All from ``pick``, which opens the drill, to ``evidence``, which is returned.
 
-    ``pick`` is another task that opens the drill, for who tries a restore point in a group of a larger DAG. Evidence is
-    recorded whatever came of the steps, and fails where they did. The removal is a teardown: it runs after a failure
-    too, and its own success hides none.
+    Evidence is recorded whatever came of the steps, and fails where they did. The recovery environment is removed right
+    after it by a teardown: that runs after a failure too, and its own success hides none.
     """
-    if pick is None:
-        pick = OpenDrillOperator(
-            task_id="pick",
-            kind=kind,
-            media="sample" if protected.policy.media else "none",
-            **protected.operator_arguments,
-        )
     arguments = _arguments(protected, pick)
     steps = [_step(each, arguments) for each in steps_of(protected.policy, kind)]
     evidence = EvidenceOperator(task_id="evidence", trigger_rule=TriggerRule.ALL_DONE, **arguments)
@@ -68,6 +69,22 @@ def drill_steps(protected: Protected, kind: Kind, pick: BaseOperator | None = No
     # Both setups: an environment that was only half made has to go, too. Data left behind is worth a red run.
     remove.as_teardown(setups=[pick, steps[0]], on_failure_fail_dagrun=True)
     return evidence
+
+
+def pick_restore_point(protected: Protected, kind: Literal["restore_drill", "restore_check"]) -> BaseOperator:
+    """The task that opens a drill of a restore point."""
+    media: Literal["sample", "none"] = "sample" if protected.policy.media else "none"
+    return OpenDrillOperator(task_id="pick", kind=kind, media=media, **protected.operator_arguments)
+
+
+def drill_gates(protected: Protected) -> list[BaseOperator]:
+    """One gate for each person who has to agree; they hold no worker while they wait."""
+    return [
+        DrillApprovalSensor(
+            task_id=gate, subject_id=PICKED, gate=gate, position=position, **protected.operator_arguments
+        )
+        for position, gate in enumerate(gates_of(protected.policy), start=1)
+    ]
 
 
 def commands_of(protected: Protected, kind: Kind) -> dict[str, str]:

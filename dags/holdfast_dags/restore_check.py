@@ -10,7 +10,7 @@ from holdfast_airflow import drill_form
 from holdfast_airflow.assets import restore_points
 from holdfast_airflow.operators import OutcomeOperator
 from holdfast_dags import runbook
-from holdfast_dags.drill_steps import drill_steps
+from holdfast_dags.drill_steps import drill_steps, pick_restore_point
 from holdfast_dags.protected import Protected
 from holdfast_dags.tier_dag import RECOVERY_QUEUE, tier_dag
 
@@ -25,5 +25,5 @@ def build(protected: Protected) -> DAG:
         outcome = OutcomeOperator(
             task_id="outcome", restore_point=_CHECKED, queue=RECOVERY_QUEUE, **protected.operator_arguments
         )
-        drill_steps(protected, TIER) >> outcome
+        drill_steps(protected, TIER, pick_restore_point(protected, TIER)) >> outcome
     return runbook.attached(dag, TIER, protected)

@@ -13,6 +13,7 @@ from string import Template
 
 from airflow.sdk import DAG
 
+from holdfast.values import figures
 from holdfast_dags.protected import Protected
 
 _ANY_COMMAND = "command"
@@ -83,8 +84,22 @@ def _facts(tier: str, protected: Protected) -> dict[str, str]:
         "rpo": str(policy.targets.rpo or "not set"),
         "rto": str(policy.targets.rto or "not set"),
         "orphan_grace": str(policy.orphan_grace),
+        **_wal(protected),
         **_approval(protected),
         **_live(protected),
+    }
+
+
+def _wal(protected: Protected) -> dict[str, str]:
+    """How WAL is streamed, and how base backups join it."""
+    rules = protected.policy.wal
+    return {
+        "slot": rules.slot_of(protected.app, protected.environment),
+        "wal_run": str(rules.run),
+        "full_every": str(rules.full_every),
+        "wait_for_wal": str(rules.wait_for_wal),
+        "retained_warning": figures.size(rules.retained_warning),
+        "retained_page": figures.size(rules.retained_page),
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
 from croniter import croniter  # type: ignore[import-untyped]
@@ -18,6 +19,9 @@ RECOVERY_QUEUE = "recovery"
 OPERATION_QUEUE = "operations"
 """The queue of tasks that change what is live: in a fleet its worker holds the identity and reaches the databases."""
 
+WAL_QUEUE = "wal"
+"""The queue of tasks that never end: in a fleet its worker has a slot for each environment, and a spool for WAL."""
+
 # About a quarter of an hour in all: a server that restarts, a network that comes back.
 _RETRIES = {
     "retries": 5,
@@ -28,6 +32,9 @@ _RETRIES = {
 # Airflow's own default would run a schedule that was missed by a tenth of its period. This much only bridges the
 # moment between the instant of the first run and the scheduler's noticing it.
 _FIRST_RUN_GRACE = timedelta(minutes=10)
+_CONTINUOUS = "continuous"
+# Any moment before the first run: without one, Airflow starts a continuous DAG once and then never again.
+_BEFORE_ALL = datetime(2026, 1, 1, tzinfo=UTC)
 # A backup shows the present: a run for a day gone by would be dated wrongly, and expire would believe the date.
 _RUN_TYPES = ["scheduled", "manual", "operator_triggered", "asset_triggered", "asset_materialization"]
 
@@ -47,9 +54,10 @@ def tier_dag(
     dag = DAG(
         protected.dag_id(tier),
         description=f"{tier} of {protected.app} {protected.environment}",
-        # No start_date: with one in the past, the first thing that a new policy does at noon would be last
-        # night's backup. Without it the first run is the schedule's next one.
         schedule=_either(_schedule(protected, tier), asset),
+        # None for a clock's schedule: with one in the past, the first thing that a new policy does at noon would be
+        # last night's backup. Without it the first run is the schedule's next one.
+        start_date=_BEFORE_ALL if protected.tier(tier).schedule == _CONTINUOUS else None,
         catchup=False,
         # Two backups of one environment at once would only slow each other and the application down.
         max_active_runs=runs_at_once,
@@ -66,17 +74,19 @@ def tier_dag(
 
 
 def _either(
-    schedule: CronTriggerTimetable | None, asset: Asset | None
-) -> CronTriggerTimetable | AssetOrTimeSchedule | list[Asset] | None:
-    if asset is None:
+    schedule: CronTriggerTimetable | Literal["@continuous"] | None, asset: Asset | None
+) -> CronTriggerTimetable | AssetOrTimeSchedule | list[Asset] | Literal["@continuous"] | None:
+    if asset is None or schedule == "@continuous":
         return schedule
     return AssetOrTimeSchedule(timetable=schedule, assets=[asset]) if schedule else [asset]
 
 
-def _schedule(protected: Protected, tier: str) -> CronTriggerTimetable | None:
+def _schedule(protected: Protected, tier: str) -> CronTriggerTimetable | Literal["@continuous"] | None:
     cron = protected.tier(tier).schedule
     if cron is None:
         return None
+    if cron == _CONTINUOUS:
+        return "@continuous"
     try:
         croniter(cron).get_next()  # a day that never comes, such as 31 February, is only found by looking for it
     except ValueError as error:

@@ -9,6 +9,9 @@ from psycopg import sql
 
 from holdfast.recovery.cluster import Cluster
 
+_GRANTS_SETTINGS = 150_000
+"""Before 15, every role may set what only extensions know."""
+
 
 def ensure_role(
     server: Cluster,
@@ -43,6 +46,17 @@ def ensure_database(server: Cluster, name: str, *, owner: str, readers: tuple[st
         session.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
         for reader in readers:
             session.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(reader)))
+
+
+def allow_streaming(server: Cluster, role: str, database: str) -> None:
+    """Let a role take base backups and stream WAL, as docs/pitr.md tells the owners of servers to."""
+    name = sql.Identifier(role)
+    with psycopg.connect(server.url(database), autocommit=True) as session:
+        session.execute(sql.SQL("ALTER ROLE {} REPLICATION").format(name))
+        session.execute(sql.SQL("GRANT pg_monitor TO {}").format(name))
+        session.execute(sql.SQL("GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO {}").format(name))
+        if session.info.server_version >= _GRANTS_SETTINGS:
+            session.execute(sql.SQL("GRANT SET ON PARAMETER holdfast.marker TO {}").format(name))
 
 
 def _connect(server: Cluster) -> psycopg.Connection:

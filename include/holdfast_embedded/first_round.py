@@ -1,4 +1,4 @@
-"""The first round: one nightly backup of every protected environment, its restore check, and what came of both."""
+"""The first round: a nightly backup of every environment, its restore check, base backups, and what came of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from holdfast_embedded.airflow.follow import follow
 from holdfast_embedded.airflow.runs import Outcome, Run, Runs
+from holdfast_embedded.base_backups import await_base_backups, begin_base_backups
 from holdfast_embedded.protected import ProtectedEnvironment
 from holdfast_embedded.restore_checks import await_checks
 from holdfast_embedded.terminal import table, tell
@@ -15,7 +16,7 @@ _NUMBERS = frozenset({"bytes", "rows", "media files", "seconds"})
 
 
 def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment]) -> dict[str, Outcome]:
-    """Trigger every environment's nightly DAG; wait for all, and for the restore checks that they start.
+    """Trigger every environment's nightly DAG, and base backups; wait for all, and for the restore checks that follow.
 
     Outcomes by the environments' titles.
     """
@@ -29,9 +30,11 @@ def take_round(runs: Runs, environments: Sequence[ProtectedEnvironment]) -> dict
             outcomes[environment.title] = Outcome(failure=run)
         else:
             started[environment.title] = run
+    base_backups = begin_base_backups(runs, environments)
     tell(f"backing up {', '.join(started)}")
     outcomes |= {title: runs.outcome(run) for title, run in follow(runs, started)}
     outcomes = await_checks(runs, environments, outcomes)
+    outcomes = await_base_backups(runs, environments, base_backups, outcomes)
     return {environment.title: outcomes[environment.title] for environment in environments}
 
 
@@ -49,8 +52,10 @@ def report(outcomes: Mapping[str, Outcome], faults: Sequence[str]) -> str:
         )
         for title, each in outcomes.items()
     ]
+    copied = [f"{title}: {each.base_backup}" for title, each in outcomes.items() if each.base_backup]
     failures = [f"failed: {title}: {each.failure}" for title, each in outcomes.items() if each.failure]
-    return "\n".join([table(_HEADER, rows, numbers=_NUMBERS), *failures, *(f"failed: {fault}" for fault in faults)])
+    faulty = [f"failed: {fault}" for fault in faults]
+    return "\n".join([table(_HEADER, rows, numbers=_NUMBERS), *copied, *failures, *faulty])
 
 
 def _number(value: int | None) -> str:

@@ -11,6 +11,8 @@ from holdfast.policy import EnvironmentPolicy, load_policy
 
 TIER = "nightly"
 _RESTORE_CHECK = "restore_check"
+_BASE_BACKUP = "base_backup"
+_WAL = "wal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class ProtectedEnvironment:
     @property
     def dag_id(self) -> str:
         """The DAG that takes its nightly backup."""
-        return f"{self.app}-{self.name}.{TIER}"
+        return self._dag_id(TIER)
 
     @property
     def has_restore_check(self) -> bool:
@@ -45,7 +47,25 @@ class ProtectedEnvironment:
     @property
     def check_dag_id(self) -> str:
         """The DAG that restores and checks it."""
-        return f"{self.app}-{self.name}.{_RESTORE_CHECK}"
+        return self._dag_id(_RESTORE_CHECK)
+
+    @property
+    def has_base_backups(self) -> bool:
+        """Are base backups taken, and WAL streamed?"""
+        return _BASE_BACKUP in self.policy.tiers
+
+    @property
+    def base_backup_dag_id(self) -> str:
+        """The DAG that takes base backups."""
+        return self._dag_id(_BASE_BACKUP)
+
+    @property
+    def wal_dag_id(self) -> str:
+        """The DAG that streams WAL."""
+        return self._dag_id(_WAL)
+
+    def _dag_id(self, tier: str) -> str:
+        return f"{self.app}-{self.name}.{tier}"
 
 
 @dataclass(frozen=True, slots=True)

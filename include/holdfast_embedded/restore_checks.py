@@ -57,5 +57,4 @@ def _checked(runs: Runs, outcome: Outcome, run: Run) -> Outcome:
 
 
 def _failed(outcome: Outcome, reason: str) -> Outcome:
-    known = [outcome.failure] if outcome.failure else []
-    return replace(outcome, restore_check="failed", failure="; ".join([*known, f"restore check: {reason}"]))
+    return replace(outcome, restore_check="failed").failing(f"restore check: {reason}")

@@ -38,6 +38,15 @@ class Server:
             ending = f"exit status {status}" if status >= 0 else f"killed by signal {-status}"
             raise PermanentError(f"{self.name} ended by itself ({ending}): {self._last_line()}; see {self.log}")
 
+    @property
+    def pid(self) -> int:
+        """Its process, which leads a group of its own."""
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """Is it still there?"""
+        return self._process.poll() is None
+
     def wait(self) -> None:
         """Return when it ends with status 0; raises PermanentError for any other end."""
         if self._process.wait() != 0:

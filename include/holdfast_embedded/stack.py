@@ -22,7 +22,7 @@ from holdfast_embedded.demo.media import make_media
 from holdfast_embedded.generated import Secrets
 from holdfast_embedded.node import Node
 from holdfast_embedded.port_choice import choose_port
-from holdfast_embedded.programs import server_programs
+from holdfast_embedded.programs import server_programs, server_settings
 from holdfast_embedded.protected import Protected, read_policies
 from holdfast_embedded.seaweedfs import SeaweedFS
 from holdfast_embedded.server import Server, end_all
@@ -103,7 +103,8 @@ def install_app(state: State) -> None:
 
 
 def _start_postgres(stack: ExitStack, state: State) -> Cluster:
-    cluster = Cluster(state.postgres, server_programs(), port=choose_port(_POSTGRES_PORT))
+    programs = server_programs()
+    cluster = Cluster(state.postgres, programs, port=choose_port(_POSTGRES_PORT), config=server_settings(programs))
     stack.enter_context(cluster)
     tell(f"PostgreSQL is up on 127.0.0.1:{cluster.port}")
     return cluster

@@ -65,6 +65,11 @@ class State:
         return self.root / "logs"
 
     @property
+    def spool(self) -> Path:
+        """WAL on its way to the store."""
+        return self.root / "spool"
+
+    @property
     def secrets(self) -> Path:
         """Generated passwords."""
         return self.root / "secrets"
@@ -78,7 +83,7 @@ class State:
         """Make the folders; raises PermanentError where the disk is too full to start anything."""
         for folder in (self.root, self.postgres, self.seaweedfs):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for folder in (self.stores, self.media, self.airflow_home, self.logs, self.secrets, self.keys):
+        for folder in (self.stores, self.media, self.spool, self.airflow_home, self.logs, self.secrets, self.keys):
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
         free_bytes = shutil.disk_usage(self.root).free

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from holdfast.errors import UsageError
 
@@ -35,6 +36,20 @@ def line_of(value: object, field: str, *, longest: int) -> str | None:
     if text is not None and not text.isprintable():
         raise UsageError(f"{field}: holds a line break or another character that cannot be seen")
     return text
+
+
+def moment_of(value: object, field: str) -> datetime | None:
+    """A date and time with its UTC offset, None where nothing was written; raises UsageError for anything else."""
+    text = line_of(value, field, longest=40)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{field}: {text!r} is no date and time", hint="Write 2026-11-22T22:00+01:00.") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{field}: {text!r} has no UTC offset", hint="Write 2026-11-22T22:00+01:00.")
+    return moment
 
 
 def lines_of(value: object, field: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import Asset, AssetAlias, BaseOperator, Context
 
 _GROUP = "holdfast"
 
@@ -23,6 +23,26 @@ def media_snapshots(app: str, environment: str) -> Asset:
 def restored(app: str, environment: str) -> Asset:
     """What is live of one environment, changed by people's will; operation, restore point and kind in the extra."""
     return _asset(app, environment, "restored")
+
+
+def base_backups(app: str, environment: str) -> Asset:
+    """The base backups of one environment; updated when one is committed with its WAL, its id in the event's extra."""
+    return _asset(app, environment, "base-backups")
+
+
+def wal_gaps(app: str, environment: str) -> Asset:
+    """What makes a new base backup necessary, such as WAL that is lost; the reason in the event's extra."""
+    return _asset(app, environment, "wal-gap")
+
+
+def perhaps(asset: Asset) -> AssetAlias:
+    """An outlet for tasks whose success does not always mean an event: they say so with ``tell``."""
+    return AssetAlias(name=asset.name, group=_GROUP)
+
+
+def tell(asset: Asset, context: Context, facts: Mapping[str, Any]) -> None:
+    """Let this task's success be an event of an asset that is ``perhaps`` among its outlets."""
+    context["outlet_events"][perhaps(asset)].add(asset, extra=dict(facts))
 
 
 def tell_outlets(task: BaseOperator, context: Context, facts: Mapping[str, Any]) -> None:

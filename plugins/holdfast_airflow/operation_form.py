@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.sdk import Param
 
 from holdfast.errors import UsageError
 from holdfast.values.ids import RestorePointId
-from holdfast_airflow.answers import line_of
+from holdfast_airflow.answers import line_of, moment_of
 from holdfast_airflow.restore_choices import NONE, Choices
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def window_of(given: Mapping[str, Any]) -> Window | None:
     """The change window of a form; raises UsageError where half of it is missing, or a time has no UTC offset."""
     from holdfast.manifest.evidence import Window
 
-    begins, ends = (_moment(given.get(field), field) for field in ("window_begins", "window_ends"))
+    begins, ends = (moment_of(given.get(field), field) for field in ("window_begins", "window_ends"))
     ticket = line_of(given.get("ticket"), "ticket", longest=_LONGEST_TICKET)
     if ticket is not None and _TICKET.fullmatch(ticket) is None:
         raise UsageError(f"ticket: {ticket!r} is no reference", hint="Write one such as CHG-1234.")
@@ -140,16 +139,3 @@ def _moment_param(title: str, meaning: str) -> Param:
         title=title,
         description=f"{meaning}. With UTC offset, such as 2026-11-22T22:00+01:00; empty: no window",
     )
-
-
-def _moment(value: object, field: str) -> datetime | None:
-    text = line_of(value, field, longest=40)
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{field}: {text!r} is no date and time", hint="Write 2026-11-22T22:00+01:00.") from None
-    if moment.tzinfo is None:
-        raise UsageError(f"{field}: {text!r} has no UTC offset", hint="Write 2026-11-22T22:00+01:00.")
-    return moment

@@ -17,7 +17,8 @@ from airflow.timetables.base import TimeRestriction
 from holdfast.errors import PolicyError
 from holdfast_dags import UNDECLARED, protect
 
-BESIDES = [tier for tier in UNDECLARED if tier != "guarded_migration"]  # for which a policy names a command
+# But what is only there where a policy names a command for it, or takes base backups.
+BESIDES = [tier for tier in UNDECLARED if tier not in ("guarded_migration", "pitr_drill")]
 STEPS = ["store_guard", "open", "dump", "verify_list", "manifest", "expire"]
 ALL_STEPS = ["store_guard", "open", "inventory", "dump", "media", "verify_list", "manifest", "expire"]
 Write = Callable[..., Path]
@@ -38,13 +39,6 @@ def test_each_environment_gets_one_dag_per_tier_and_what_all_have(write_app: Wri
         f"demo-{name}.{tier}" for name in ("production", "staging") for tier in sorted(("nightly", *BESIDES))
     ]
     assert dags["demo-staging.nightly"].tags == {"demo", "staging", "nightly"}
-
-
-def test_tier_that_is_not_run_yet_makes_no_dag(write_app: Write, environment: Section) -> None:
-    """A policy may declare more tiers than there are modules for."""
-    tiers = {"nightly": {"keep": "7d"}, "wal": {"schedule": "continuous", "keep": "7d"}}
-    dags = protect(str(write_app("demo", production=environment(tiers=tiers))))
-    assert list(dags) == [f"demo-production.{tier}" for tier in ("nightly", *BESIDES)]
 
 
 def test_steps_run_one_after_the_other(nightly: DAG) -> None:
@@ -272,5 +266,5 @@ def test_shipped_policies_make_their_dags(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(Path(stat.file).name for stat in found.dagbag_stats) == ["campustrack.py", "coursepedia.py"]
     campustrack = [f"campustrack-{name}" for name in ("development", "staging", "production")]
     assert {f"{each}.{tier}" for each in campustrack for tier in ("nightly", "snapshot")} <= set(found.dags)
-    tiers = ("nightly", "media", "media_check", "monthly", "snapshot")
+    tiers = ("nightly", "media", "media_check", "monthly", "snapshot", "wal", "base_backup", "wal_check", "pitr_check")
     assert {f"coursepedia-production.{tier}" for tier in tiers} <= set(found.dags)

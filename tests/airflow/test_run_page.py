@@ -282,3 +282,90 @@ def test_damaged_files_are_named_with_the_snapshots_that_they_hit() -> None:
     page = render(run(step("MediaCheckOperator", "failed", **facts), state="failed"))
     for shown in ("courses/a.png", ID, "sha256 mismatch", "of 9", "70", "log names all"):
         assert shown in page
+
+
+STREAMED = {
+    "segments": 12,
+    "partials": 700,
+    "wal_bytes": 201_326_592,
+    "stored_bytes": 33_554_432,
+    "stored_lsn": "0/D00120",
+    "timeline": 3,
+    "retained_bytes": 16_777_216,
+    "gap": None,
+    "notes": ["the spool was full"],
+}
+BASE = {"base_backup": "20261122T040000Z-base_backup-4f9c2a", "kind": "incremental", "bytes": 1_048_576}
+BASE |= {"data_bytes": 9_437_184, "start_lsn": "0/C00028", "stop_lsn": "0/D00120", "parent": ID}
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "outcome"),
+    [
+        (STREAMED, "success", "What the server wrote is in the store"),
+        (STREAMED | {"gap": "WAL was removed"}, "success", "WAL was lost."),
+        ({}, "failed", "streamwal failed: the server holds WAL back"),
+        ({}, "running", "Under way: WAL is stored as it comes."),
+        ({}, "success", "Nothing is known to be stored"),
+    ],
+)
+def test_page_of_a_wal_run(facts: dict[str, Any], state: str, outcome: str) -> None:
+    """Up to where WAL is stored, and what the server still holds."""
+    page = render(run(step("StreamWalOperator", state, **facts), state=state))
+    assert outcome in page
+    for shown in ("0/D00120", "of timeline 3", "192 MiB", "16.0 MiB", "the spool was full"):
+        assert (shown in page) == bool(facts), shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "outcome"),
+    [
+        (BASE, "success", "The base backup is committed, with all WAL that it needs"),
+        (BASE, "failed", "The base backup is committed, but expire failed."),
+        ({}, "failed", "There is no base backup: commitbasebackup, expire failed."),
+        ({}, "running", "Under way: there is no base backup"),
+        ({}, "success", "There is no base backup: the run was marked a success"),
+    ],
+)
+def test_page_of_a_base_backup(facts: dict[str, Any], state: str, outcome: str) -> None:
+    """Its id, what it holds and what it needs; no restore point is spoken of."""
+    commit = step("CommitBaseBackupOperator", "success" if facts else "failed", **facts)
+    expire = step("ExpireOperator", "failed" if state == "failed" else None)
+    page = render(run(step("StoreBaseBackupOperator"), commit, expire, state=state))
+    assert outcome in page
+    for shown in (BASE["base_backup"], "incremental", "0/C00028", "1.00 MiB", "9.00 MiB", ID):
+        assert (str(shown) in page) == bool(facts), shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "outcome"),
+    [
+        ({"ok": True, "pieces": 40, "read": 3}, "success", "From each kept base backup on, WAL is there"),
+        ({"ok": False, "faults": ["wal/1/x: sha256 mismatch"]}, "failed", "Stored WAL is damaged or missing."),
+        ({}, "failed", "The check did not finish: walcheck failed."),
+        ({}, "running", "Under way."),
+        ({}, "success", "Nothing was checked"),
+    ],
+)
+def test_page_of_a_wal_check(facts: dict[str, Any], state: str, outcome: str) -> None:
+    """What was read, and what is wrong."""
+    page = render(run(step("WalCheckOperator", state, **facts), state=state))
+    assert outcome in page
+    assert ("of 40 that are needed" in page) == ("pieces" in facts)
+    assert ("sha256 mismatch" in page) == ("faults" in facts)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "outcome"),
+    [
+        ("passed", "success", "Recovered for real and compared: what was there at that instant is there."),
+        ("failed", "failed", "The recovery failed. Do not rely on this window"),
+        (None, "running", "Under way: nothing is proven"),
+    ],
+)
+def test_page_of_a_recovery_to_an_instant(verdict: str | None, state: str, outcome: str) -> None:
+    """It is no restore of a restore point."""
+    facts = {"verdict": verdict, "restore_point": BASE["base_backup"]} if verdict else {}
+    page = render(run(step("OpenPitrDrillOperator"), step("EvidenceOperator", state, **facts), state=state))
+    assert outcome in page
+    assert ("Recovery from base backup" if verdict else "Recovery not finished yet") in page

@@ -1,4 +1,4 @@
-"""Celery's two queues for real: two workers that share nothing but the store take one nightly run between them."""
+"""Celery's queues for real: workers that share nothing but the store take one nightly run between them, and WAL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from holdfast_embedded.airflow.api import AirflowApi, segment
 
 DAG = "coursepedia-production.nightly"
 CONTROL = ("api-server", "scheduler", "dag-processor", "triggerer")
-WORKERS = ("worker", "worker-recovery")
+WORKERS = ("worker", "worker-wal", "worker-recovery")
+WAL, BASE_BACKUP = "dags/coursepedia-production.wal", "dags/coursepedia-production.base_backup"
 RUNS_ON = {
     "store_guard": "worker",
     "open": "worker",
@@ -33,9 +34,9 @@ RUNS_ON = {
     "manifest": "worker",
     "expire": "worker",
 }
-_RUN_S = 150.0
+_RUN_S = 300.0
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class NightlyRun:
 def nightly_run(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NightlyRun]:
     """Start every service of docker-compose.yaml with its demo, and let one nightly run come to its end."""
     folder = tmp_path_factory.mktemp("fleet")
-    with Cluster(folder / "postgres", wheel_folder(), config={"fsync": "off"}) as cluster:
+    with Cluster(folder / "postgres", wheel_folder(), config={"fsync": "off", "summarize_wal": "on"}) as cluster:
         address = f"127.0.0.1:{cluster.port}"
         _adopt(cluster, compose)
         fleet = Fleet(folder, compose, {"demo-postgres:5432": address, "postgres:5432": address})
@@ -198,6 +199,37 @@ def test_health_check_fails_where_nobody_is(nightly_run: NightlyRun, probe: tupl
     done = nightly_run.fleet.run("worker", "python", "/opt/holdfast/deploy/health.py", *probe)
     assert done.returncode == 1
     assert complaint in done.stderr
+
+
+def test_wal_worker_streams_and_its_event_starts_a_base_backup(nightly_run: NightlyRun) -> None:
+    """Nobody asks for either: WAL runs follow one upon the other, and the first one misses a base backup."""
+    fleet, api = nightly_run.fleet, nightly_run.api
+    deadline = time.monotonic() + _RUN_S
+    while not (runs := _get(api, f"{BASE_BACKUP}/dagRuns?state=success")["dag_runs"]):
+        assert time.monotonic() < deadline, fleet.log("worker-wal")[-3000:]
+        time.sleep(0.5)
+    assert [run["run_type"] for run in runs] == ["asset_triggered"]
+    logs = fleet.home("worker-wal") / "opt/airflow/logs/dag_id=coursepedia-production.wal"
+    assert len(list(logs.glob("run_id=scheduled*/task_id=stream_wal/*.log"))) >= 2
+    [window] = _holdfast(fleet, "pitr window")["windows"]
+    assert window["from"] < window["to"]
+
+
+def test_wal_worker_that_is_stopped_ends_its_run_well(nightly_run: NightlyRun) -> None:
+    """Within seconds, though the run had most of an hour before it; what had arrived is stored."""
+    fleet, api = nightly_run.fleet, nightly_run.api
+    [run] = _get(api, f"{WAL}/dagRuns?state=running")["dag_runs"]
+    task = f"{WAL}/dagRuns/{segment(run['dag_run_id'])}/taskInstances/stream_wal"
+    while _get(api, task)["state"] != "running":
+        time.sleep(0.2)
+    time.sleep(2)
+    fleet.stop("worker-wal", within_s=40)
+    deadline = time.monotonic() + 20
+    while (state := _get(api, task)["state"]) == "running":
+        assert time.monotonic() < deadline, fleet.log("worker-wal")[-3000:]
+        time.sleep(0.2)
+    assert state == "success"
+    assert _get(api, f"{task}/xcomEntries/return_value")["value"]["stored_lsn"]
 
 
 def _holdfast(fleet: Fleet, command: str, *arguments: str) -> Any:

@@ -15,7 +15,7 @@ from holdfast_embedded.demo.connections import STORE_CONN_IDS
 from holdfast_embedded.demo.databases import DEMO_DATABASES
 
 NEEDED = ("HOLDFAST_SECRETS", "HOLDFAST_UID", "HOLDFAST_GID", "HOLDFAST_ADMIN")
-WORKERS = ("worker", "worker-recovery", "worker-operations")
+WORKERS = ("worker", "worker-wal", "worker-recovery", "worker-operations")
 WITH_IDENTITY = ["worker-operations", "worker-recovery"]
 # What may stand unset; none of them is a secret.
 OPTIONAL = {
@@ -25,6 +25,7 @@ OPTIONAL = {
     "HOLDFAST_UI_BIND",
     "HOLDFAST_UI_PORT",
     "HOLDFAST_UI_URL",
+    "HOLDFAST_WAL_SLOTS",
     "HOLDFAST_WORKER_SLOTS",
 }
 
@@ -129,10 +130,29 @@ def test_recovery_workers_leave_only_by_the_gateway(resolved: dict[str, Any], se
 
 
 def test_queues_are_served_by_their_workers(services: dict[str, Service]) -> None:
-    """The operators name the queues `recovery` and `operations`; everything else goes to `default`."""
-    for name, queue in zip(WORKERS, ("default", "recovery", "operations"), strict=True):
+    """The operators name the queues `wal`, `recovery` and `operations`; everything else goes to `default`."""
+    for name, queue in zip(WORKERS, ("default", "wal", "recovery", "operations"), strict=True):
         command = services[name]["command"]
         assert command[command.index("--queues") + 1] == queue
+
+
+def test_wal_is_spooled_on_a_volume_of_its_own(services: dict[str, Service]) -> None:
+    """Its tasks never end: they have their own slots, and are told to stop when their worker is."""
+    wal = services["worker-wal"]
+    mounted = {mount["target"]: mount["source"] for mount in wal["volumes"] if mount["type"] == "volume"}
+    assert mounted[wal["environment"]["HOLDFAST_SPOOL"]] == "spool"
+    assert [name for name, service in services.items() if "HOLDFAST_SPOOL" in str(service)] == ["worker-wal"]
+    assert wal["environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"] == "8"
+    assert (wal["init"], wal["environment"]["TINI_KILL_PROCESS_GROUP"]) == (True, "1")
+    assert _secrets(wal) == _secrets(services["worker"])
+
+
+def test_demo_lets_its_wal_be_streamed(services: dict[str, Service]) -> None:
+    """The image's own pg_hba.conf lets nobody replicate from another host."""
+    demo = services["demo-postgres"]
+    assert demo["command"] == ["postgres", "-c", "summarize_wal=on"]
+    (script,) = [mount["source"] for mount in demo["volumes"] if mount["type"] == "bind"]
+    assert "host replication all all scram-sha-256" in Path(script).read_text()
 
 
 def test_no_secret_stands_in_the_configuration(compose: Compose, resolved: dict[str, Any]) -> None:

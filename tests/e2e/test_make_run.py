@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from fix_make_run import LINE, PROJECT, Copy, Round, Serving
+from fix_make_run import BASE_BACKUP, LINE, PROJECT, Copy, Round, Serving
 
 ENVIRONMENTS = ["campustrack development", "campustrack staging", "campustrack production", "coursepedia production"]
 # The environments whose policy has the tier restore_check.
@@ -28,6 +28,8 @@ def test_first_run_backs_up_every_environment(project_copy: Copy, first_round: R
     assert media_files.pop("coursepedia production") > 500
     assert set(media_files.values()) == {0}
     assert {title for title, *_, check in lines if check.startswith("passed")} == CHECKED
+    (base_backup,) = BASE_BACKUP.findall(first_round.said)
+    assert (base_backup[0], base_backup[2]) == ("coursepedia production", "full")
     address, password = first_round.ui
     assert int(address.rpartition(":")[2]) not in project_copy.taken_ports
     assert password == (project_copy.state / "secrets/admin_password").read_text()
@@ -70,6 +72,8 @@ def test_second_run_reuses_the_state_until_it_is_interrupted(first_round: Round,
     assert "no_such_database" in failures[0]
     # The questions of the demo's policy do not fit a database of one's own.
     assert failures[1].startswith("failed: coursepedia production: restore check: queries: ")
+    # Nor may its role replicate.
+    assert "; base backup: base_backup: " in failures[1]
     assert not {each for _, each, *_ in LINE.findall(first)} & {each for _, each, *_ in LINE.findall(said)}
     assert_listed(serving.copy, [LINE.findall(text)[-1][1] for text in (first, said)])
     assert_refused(serving.copy)

@@ -60,7 +60,7 @@ def demo(request: pytest.FixtureRequest, secrets: Secrets) -> Iterator[Cluster]:
     for database in DEMO_DATABASES:
         execute(cluster.url(), f"DROP DATABASE {database.name}")
         execute(cluster.url(), f"DROP ROLE {database.owner}")
-    execute(cluster.url(), f"DROP ROLE {BACKUP_ROLE}")
+    execute(cluster.url(), f"DROP OWNED BY {BACKUP_ROLE}; DROP ROLE {BACKUP_ROLE}")
 
 
 @pytest.mark.parametrize(

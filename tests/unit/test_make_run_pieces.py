@@ -113,7 +113,13 @@ def test_shell_file_gives_a_shell_the_same_values(tmp_path: Path) -> None:
     """Whatever stands in them; the shell's PATH keeps what it had."""
     file = tmp_path / "environment.sh"
     password = "a'b \"c$d`e\\"
-    environment = {"HOLDFAST_STATE": "/a b", "HOLDFAST_KEYS": "/k", "PATH": "/venv/bin:/usr/bin", "OTHER": "no"}
+    environment = {
+        "HOLDFAST_STATE": "/a b",
+        "HOLDFAST_KEYS": "/k",
+        "HOLDFAST_SPOOL": "/s",
+        "PATH": "/venv/bin:/usr/bin",
+        "OTHER": "no",
+    }
     write_shell_file(file, environment, {"AIRFLOW_CONN_X": password}, ["/venv/bin", "/tools/bin"])
     assert mode(file) == 0o600
     printed = subprocess.run(
@@ -193,7 +199,13 @@ def test_report_shows_every_outcome_and_what_went_wrong() -> None:
     """A row for each environment; failures and faults below, a line each."""
     outcomes = {
         "shop production": Outcome(
-            "20261122T020000Z-nightly-4f9c2a", 1234567, 1000, 552, 3.21, restore_check="passed in 2.10 s"
+            "20261122T020000Z-nightly-4f9c2a",
+            1234567,
+            1000,
+            552,
+            3.21,
+            restore_check="passed in 2.10 s",
+            base_backup="base backup 20261122T020000Z-base_backup-0a1b2c, full, 9.1 MiB stored, WAL up to 0/5000148",
         ),
         "shop development": Outcome("20261122T020000Z-nightly-aaaaaa", 1, 2, None, 1.0),
         "shop staging": Outcome(seconds=1.0, failure="dump: no route; see /log"),
@@ -205,7 +217,8 @@ def test_report_shows_every_outcome_and_what_went_wrong() -> None:
     assert lines[2].split() == ["shop", "production", id, "1,234,567", "1,000", "552", "3.2", *passed]
     assert lines[3].split() == ["shop", "development", "20261122T020000Z-nightly-aaaaaa", "1", "2", "1.0"]
     assert lines[4].split() == ["shop", "staging", "failed", "1.0"]
-    assert lines[5:] == ["failed: shop staging: dump: no route; see /log", "failed: policy x.yaml: app is missing"]
+    assert lines[5].startswith("shop production: base backup 20261122T020000Z-base_backup-0a1b2c, full")
+    assert lines[6:] == ["failed: shop staging: dump: no route; see /log", "failed: policy x.yaml: app is missing"]
 
 
 def test_server_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path) -> None:

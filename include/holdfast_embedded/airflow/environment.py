@@ -51,6 +51,7 @@ def _surroundings(project: Path, state: State, caller: Mapping[str, str]) -> dic
         "XDG_CACHE_HOME": str(state.airflow_home / "cache"),
         "HOLDFAST_STATE": str(state.root),
         "HOLDFAST_KEYS": str(state.keys),
+        "HOLDFAST_SPOOL": str(state.spool),
         # A proxy cannot reach our loopback.
         "NO_PROXY": _with_loopback(caller.get("NO_PROXY", "")),
         "no_proxy": _with_loopback(caller.get("no_proxy", "")),
@@ -69,7 +70,8 @@ def _settings(project: Path, state: State, secrets: Secrets, database_url: str, 
         "CORE__DAGS_FOLDER": str(project / "dags"),
         "CORE__PLUGINS_FOLDER": str(project / "plugins"),
         "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__PARALLELISM": "4",
+        # One of them streams WAL all the time.
+        "CORE__PARALLELISM": "5",
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__FERNET_KEY": secrets.fernet_key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ _LOOK_S = 0.3
 class Outcome:
     """How one run ended; ``failure`` says what went wrong and where more is to be read.
 
-    ``restore_check`` is in words how the restore point's restore check ended, empty where there is none.
+    ``restore_check`` is in words how the restore point's restore check ended, ``base_backup`` what came of the base
+    backup; empty where there is none.
     """
 
     restore_point: str = ""
@@ -33,6 +34,11 @@ class Outcome:
     seconds: float | None = None
     failure: str | None = None
     restore_check: str = ""
+    base_backup: str = ""
+
+    def failing(self, reason: str) -> Outcome:
+        """The same with one more reason why not all of it is well."""
+        return replace(self, failure="; ".join(filter(None, [self.failure, reason])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,18 @@ class Runs:
             events = self._api.items(f"{run.path}/upstreamAssetEvents", "asset_events")
             if any((event.get("extra") or {}).get("restore_point") == restore_point for event in events):
                 return run
+        return None
+
+    def has_succeeded(self, dag_id: str) -> bool:
+        """Has any run of the DAG ever been a success?"""
+        return bool(self._api.items(f"dags/{segment(dag_id)}/dagRuns?state=success&limit=1", "dag_runs"))
+
+    def newest(self, dag_id: str) -> Run | None:
+        """The last run of the DAG that something else has started since this `make run` began."""
+        path = f"dags/{segment(dag_id)}/dagRuns?order_by=-run_after&limit=1"
+        for found in self._api.items(path, "dag_runs"):
+            if datetime.fromisoformat(found["queued_at"]) > self._started_at:
+                return Run(dag_id, found["dag_run_id"], found["state"])
         return None
 
     def clear_the_way(self, dag_id: str) -> None:

@@ -8,7 +8,7 @@ from importlib.resources import files
 import psycopg
 
 from holdfast.recovery.cluster import Cluster
-from holdfast_embedded.databases import ensure_database, ensure_role
+from holdfast_embedded.databases import allow_streaming, ensure_database, ensure_role
 from holdfast_embedded.generated import Secrets
 
 BACKUP_ROLE = "holdfast_backup"
@@ -22,6 +22,7 @@ class DemoDatabase:
     name: str
     scripts: tuple[str, ...]
     students: int = 0
+    is_streamed: bool = False
 
     @property
     def owner(self) -> str:
@@ -39,6 +40,7 @@ DEMO_DATABASES = (
         "coursepedia_production_db",
         "coursepedia_production",
         ("coursepedia.sql", "coursepedia_media.sql", "coursepedia_app.sql"),
+        is_streamed=True,
     ),
     DemoDatabase("campustrack_production_db", "college_attendance", ("campustrack.sql",), students=240),
     DemoDatabase("campustrack_staging_db", "college_attendance_staging", ("campustrack.sql",), students=60),
@@ -53,6 +55,8 @@ def load_demo_databases(server: Cluster, secrets: Secrets) -> None:
         # Renaming a database asks for the right to make one, and for ending the sessions of the backup's role.
         ensure_role(server, demo.owner, secrets.owner_password, member_of="pg_signal_backend", makes_databases=True)
         ensure_database(server, demo.name, owner=demo.owner, readers=(BACKUP_ROLE,))
+        if demo.is_streamed:
+            allow_streaming(server, BACKUP_ROLE, demo.name)
         _fill(demo, server.url(demo.name, demo.owner, secrets.owner_password))
 
 

@@ -1,5 +1,6 @@
 """Operators: each assigns in ``__init__`` and calls one function of the engine in ``execute``."""
 
+from holdfast_airflow.operators.base_backup import CommitBaseBackupOperator, StoreBaseBackupOperator
 from holdfast_airflow.operators.drill_evidence import CloseDrillOperator, EvidenceOperator, RemoveRecoveryOperator
 from holdfast_airflow.operators.drill_open import OpenDrillOperator
 from holdfast_airflow.operators.drill_steps import (
@@ -48,15 +49,26 @@ from holdfast_airflow.operators.operation_steps import (
     SwitchOperator,
 )
 from holdfast_airflow.operators.outcome import OutcomeOperator
+from holdfast_airflow.operators.pitr_open import OpenPitrDrillOperator
+from holdfast_airflow.operators.pitr_steps import (
+    CheckPagesOperator,
+    CheckRecoveredOperator,
+    RecoverToInstantOperator,
+)
 from holdfast_airflow.operators.row_counts import RowCountsOperator
 from holdfast_airflow.operators.store_guard import StoreGuardOperator
 from holdfast_airflow.operators.verify_list import VerifyListOperator
+from holdfast_airflow.operators.wal_check import WalCheckOperator
+from holdfast_airflow.operators.wal_stream import StreamWalOperator
 
 __all__ = [
     "ApplyOperator",
     "CheckDatabaseOperator",
     "CheckLiveOperator",
+    "CheckPagesOperator",
+    "CheckRecoveredOperator",
     "CloseDrillOperator",
+    "CommitBaseBackupOperator",
     "DropReplacedOperator",
     "DumpOperator",
     "EvidenceOperator",
@@ -73,6 +85,7 @@ __all__ = [
     "OpenDrillOperator",
     "OpenMigrationOperator",
     "OpenOperationSnapshotOperator",
+    "OpenPitrDrillOperator",
     "OpenRehearsalOperator",
     "OpenRestoreOperator",
     "OpenRestorePointOperator",
@@ -88,6 +101,7 @@ __all__ = [
     "OutcomeOperator",
     "PlanOperator",
     "QueriesOperator",
+    "RecoverToInstantOperator",
     "RecoveryEnvironmentOperator",
     "RecoverySettingsOperator",
     "RemoveRecoveryOperator",
@@ -97,10 +111,13 @@ __all__ = [
     "RestoreMediaOperator",
     "RowCountsOperator",
     "RunCommandOperator",
+    "StoreBaseBackupOperator",
     "StoreGuardOperator",
+    "StreamWalOperator",
     "SwitchBackOperator",
     "SwitchMediaBackOperator",
     "SwitchMediaOperator",
     "SwitchOperator",
     "VerifyListOperator",
+    "WalCheckOperator",
 ]

@@ -40,6 +40,7 @@ class ExpireOperator(EngineOperator):
             "media": report.media.figures(),
             "exports": {"kept": len(report.exports.kept), "deleted": len(report.exports.deleted)},
             "evidence": {"kept": len(report.evidence.kept), "deleted": len(report.evidence.deleted)},
+            "base_backups": {"kept": len(report.base_backups.kept), "deleted": len(report.base_backups.deleted)},
         }
 
     def _tell(self, report: ExpireReport) -> None:
@@ -52,5 +53,13 @@ class ExpireOperator(EngineOperator):
             self.log.info("%s export %s: %s", did, export.id, export.reason)
         for evidence in report.evidence.deleted:
             self.log.info("%s evidence %s: %s", did, evidence.id, evidence.reason)
+        for base in report.base_backups.deleted:
+            self.log.info("%s base backup %s: %s", did, base.id, base.reason)
+        for run in report.wal.deleted:
+            self.log.info("%s %s: %s", did, run, run.reason)
+        for line in report.wal.window_lines():
+            self.log.info("%s", line)
+        for left in report.wal.left:
+            self.log.warning("left %s", left)
         if report.media.shards_left is not None:
             self.log.warning("left all shards: %s", report.media.shards_left)

@@ -11,7 +11,8 @@ def sentence(run: RunFacts) -> Outcome:
     """How the drill stands; a verdict counts only where its evidence is there."""
     verdict = run.drill.text("verdict")
     if verdict == "failed":
-        return "bad", "The restore failed. Do not rely on this restore point before the findings below are explained."
+        what = ("recovery", "window") if run.recovers_to_instant else ("restore", "restore point")
+        return "bad", f"The {what[0]} failed. Do not rely on this {what[1]} before the findings below are explained."
     if verdict == "passed":
         return _passed(run)
     if run.state == "failed":
@@ -22,16 +23,19 @@ def sentence(run: RunFacts) -> Outcome:
 
 
 def _passed(run: RunFacts) -> Outcome:
+    done = "Recovered" if run.recovers_to_instant else "Restored"
     if run.closing:
         people = ", ".join(run.closing.texts("approved_by")) or "nobody"
-        return "good", f"Restored, compared, and approved by {people}."
+        return "good", f"{done}, compared, and approved by {people}."
     if run.state == "failed":
-        return "warn", f"Restored and compared, but {_names(run)} failed."
+        return "warn", f"{done} and compared, but {_names(run)} failed."
+    if not run.has_gates and run.recovers_to_instant:
+        return "good", "Recovered for real and compared: what was there at that instant is there."
     if not run.has_gates:
         return "good", "Restored for real and compared: everything is as its manifest says."
     if run.state == "success":
-        return "bad", "Restored and compared, but the run was marked a success: nobody's approval is on record."
-    return "wait", "Restored and compared. It waits for approval."
+        return "bad", f"{done} and compared, but the run was marked a success: nobody's approval is on record."
+    return "wait", f"{done} and compared. It waits for approval."
 
 
 def _names(run: RunFacts) -> str:

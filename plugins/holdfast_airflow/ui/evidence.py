@@ -21,7 +21,7 @@ from holdfast_airflow import runs
 if TYPE_CHECKING:
     from holdfast.environment import Environment
 
-DRILLS = ("restore_drill", "restore_check")
+DRILLS = ("restore_drill", "restore_check", "pitr_drill", "pitr_check")
 OPERATIONS = (
     "restore",
     "switch_back",

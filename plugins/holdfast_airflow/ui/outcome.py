@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast_airflow.ui import drills, operations
+from holdfast_airflow.ui import drills, operations, wal
 from holdfast_airflow.ui.run_facts import RunFacts
 
 Outcome = tuple[str, str]
@@ -15,11 +15,16 @@ def title(run: RunFacts) -> tuple[str, str | None]:
         return run.dag_id.rpartition(".")[2].replace("_", " ").capitalize(), run.plan.text("operation")
     if run.finds_instant:
         return "First instant", None
+    if run.recovers_to_instant:
+        found = run.drill.text("restore_point")
+        return ("Recovery from base backup", found) if found else ("Recovery not finished yet", None)
     if run.is_drill:
         return ("Restore of", run.drill.text("restore_point")) if run.drill else ("Restore not finished yet", None)
     if run.makes_restore_point:
         found = run.restore_point
         return ("Restore point", found) if found else ("No restore point opened yet", None)
+    if wal.is_about(run):
+        return wal.title(run)
     if run.checks_media:
         return "Media check", None
     if run.only_expires:
@@ -38,6 +43,8 @@ def sentence(run: RunFacts) -> Outcome:
         return drills.sentence(run)
     if run.makes_restore_point:
         return _restore_point(run)
+    if wal.is_about(run):
+        return wal.sentence(run)
     if run.only_expires:
         return _expiry(run)
     return _media_check(run) if run.checks_media else _media_snapshot(run)

@@ -76,6 +76,41 @@ class RunFacts:
         return self._step(_DRILLS) is not None and not self.makes_restore_point and not self.is_operation
 
     @property
+    def recovers_to_instant(self) -> bool:
+        """Whether the drill recovers a cluster to an instant; else it restores a restore point."""
+        return self._step("OpenPitrDrillOperator") is not None
+
+    @property
+    def streams_wal(self) -> bool:
+        """Whether it streams WAL."""
+        return self._step("StreamWalOperator") is not None
+
+    @property
+    def wal(self) -> Loose:
+        """What was streamed; empty before the run's time is over."""
+        return self._facts("StreamWalOperator")
+
+    @property
+    def makes_base_backup(self) -> bool:
+        """Whether a base backup is what it is for."""
+        return self._step("StoreBaseBackupOperator") is not None
+
+    @property
+    def base_backup(self) -> Loose:
+        """The figures of the base backup; empty before it is committed."""
+        return self._facts("CommitBaseBackupOperator")
+
+    @property
+    def checks_wal(self) -> bool:
+        """Whether it reads stored WAL back."""
+        return self._step("WalCheckOperator") is not None
+
+    @property
+    def wal_check(self) -> Loose:
+        """What reading stored WAL back has shown."""
+        return self._facts("WalCheckOperator")
+
+    @property
     def is_operation(self) -> bool:
         """Whether it may change what is live, such as a restore."""
         return self._step(_OPERATES) is not None

@@ -19,13 +19,16 @@ CROWD = "crowd"
 MILLION = "million"
 SHARD_S3 = "shard-s3"
 
+PHYSICAL = ("physical_18", "physical_15")
+STREAMED = "streamed"
+
 _MEDIA = (LIBRARY, LARGE_FILE, CROWD, MILLION)
 BUCKET = "bench"
 STORE_CONN_ID = "bench_store"
 
 _ENVIRONMENT = """\
   {name}:
-    database: {{conn_id: {database}}}{media}
+    database: {{conn_id: {database}{pitr}}}{media}
     store: {{url: "{store}"{conn}}}
     keys:
       recipients_file: {keys}/recipient.txt
@@ -47,6 +50,7 @@ def write_policy(place: Place) -> None:
         _environment(place.keys, SWITCHED, SWITCHED, local),
         _environment(place.keys, BLOBS_LOCAL, "blobs", local),
         _environment(place.keys, BLOBS_S3, "blobs", f"s3://{BUCKET}/holdfast", STORE_CONN_ID),
+        *(_environment(place.keys, name, name, local, pitr=", pitr: streaming") for name in (*PHYSICAL, STREAMED)),
         _environment(place.keys, MANY, "reference", place.many.as_uri()),
         *(_environment(place.keys, name, "none", local, media=place.media / name) for name in _MEDIA),
         _environment(
@@ -57,8 +61,15 @@ def write_policy(place: Place) -> None:
 
 
 def _environment(
-    keys: Path, name: str, database: str, store: str, conn_id: str | None = None, *, media: Path | None = None
+    keys: Path,
+    name: str,
+    database: str,
+    store: str,
+    conn_id: str | None = None,
+    *,
+    media: Path | None = None,
+    pitr: str = "",
 ) -> str:
     conn = f", conn_id: {conn_id}" if conn_id else ""
     source = f'\n    media: {{source: "{media.as_uri()}"}}' if media else ""
-    return _ENVIRONMENT.format(name=name, database=database, media=source, store=store, conn=conn, keys=keys)
+    return _ENVIRONMENT.format(name=name, database=database, pitr=pitr, media=source, store=store, conn=conn, keys=keys)

@@ -8,6 +8,7 @@ from functools import cached_property
 from bench.engine import Engine
 from bench.library import Holdfast, Library
 from bench.peers import peers
+from bench.physical import Physical, physical
 from bench.place import Place
 from bench.policy import LIBRARY, write_policy
 from bench.scale import Scale
@@ -31,6 +32,7 @@ class Session:
         self.rounds = rounds
         self.watch = watch
         self._ending = ExitStack()
+        self._physical: dict[int, tuple[Physical, ExitStack]] = {}
 
     def __enter__(self) -> Session:
         write_policy(self.place)
@@ -74,6 +76,19 @@ class Session:
         root = self.place.media / LIBRARY
         tree = self._ending.enter_context(library(root, self.scale, self.watch))
         return Library(tree, (Holdfast(self.offline), *peers(self.place, root)), self.rounds, self.watch)
+
+    def physical(self, major: int) -> Physical:
+        """The cluster of that major version whose files are backed up; it stays up until it is ended."""
+        if major not in self._physical:
+            ending = self._ending.enter_context(ExitStack())
+            made = ending.enter_context(physical(self.place, major, self.offline, self.scale, self.watch))
+            self._physical[major] = made, ending
+        return self._physical[major][0]
+
+    def end_physical(self, major: int) -> None:
+        """Stop it, so that it takes nothing from what is measured next."""
+        if major in self._physical:
+            self._physical.pop(major)[1].close()
 
     def _tools_of(self, cluster: Cluster) -> Tools:
         return Tools.of(cluster.bin, Target.parse(cluster.url()), self.place.files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,8 +50,23 @@ _EVENTS = """
 
 
 def ensure_sources(cluster: Cluster, tools: Tools, scale: Scale, watch: Watch) -> None:
-    """Make the databases that are missing. One under its own name is complete: it is built under another."""
-    builders = {REFERENCE: _build_reference, BLOBS: _build_blobs}
+    """Make the databases that are missing."""
+    _ensure(cluster, tools, scale, watch, {REFERENCE: _build_reference, BLOBS: _build_blobs})
+
+
+def ensure_reference(cluster: Cluster, tools: Tools, scale: Scale, watch: Watch) -> None:
+    """Make the reference alone, if it is missing."""
+    _ensure(cluster, tools, scale, watch, {REFERENCE: _build_reference})
+
+
+def _ensure(
+    cluster: Cluster,
+    tools: Tools,
+    scale: Scale,
+    watch: Watch,
+    builders: Mapping[str, Callable[[str, Scale, Tools], None]],
+) -> None:
+    """One under its own name is complete: it is built under another."""
     with psycopg.connect(cluster.url(), autocommit=True) as session:
         standing = {name for (name,) in session.execute("SELECT datname FROM pg_database")}
         for name, build in builders.items():

@@ -32,7 +32,7 @@ def open_restore_point(
     id = RestorePointId.make(opened_at, tier, origin)
     environment.recipients()
     signer = environment.signer()
-    _demand_pair(environment, signer)
+    demand_pair(environment, signer)
     if environment.catalog.entry(id).is_committed:
         return id
     draft = OpenDraft(
@@ -49,7 +49,7 @@ def open_restore_point(
     return id
 
 
-def _demand_pair(environment: Environment, signer: Signer) -> None:
+def demand_pair(environment: Environment, signer: Signer) -> None:
     """A verify key of another pair would be found out by the last step only."""
     try:
         environment.verifier().verify(b"holdfast", signer.sign(b"holdfast"))

@@ -49,6 +49,10 @@ class Wal(Part):
         default_factory=lambda: _span("15m"), description="how long a base backup waits for the WAL that it needs"
     )
 
+    def slot_of(self, app: str, environment: str) -> str:
+        """The slot's name, or ``holdfast_<app>_<environment>`` in the characters that slots may have."""
+        return self.slot or f"holdfast_{app}_{environment}".replace("-", "_")[:63]
+
     @model_validator(mode="after")
     def _order(self) -> Wal:
         if self.retained_page < self.retained_warning:

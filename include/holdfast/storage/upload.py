@@ -22,11 +22,11 @@ class Upload:
     """One call of ``send`` with an iterator that yields what is written here.
 
     An upload that is not finished must be abandoned: then the iterator raises, by which ``send`` knows to
-    undo what it has begun.
+    undo what it has begun. Up to ``most_waiting`` pieces wait in memory.
     """
 
-    def __init__(self, send: Callable[[Iterator[bytes]], object]) -> None:
-        self._pieces: Queue[bytes | None] = Queue(_WAITING_PIECES)
+    def __init__(self, send: Callable[[Iterator[bytes]], object], *, most_waiting: int = _WAITING_PIECES) -> None:
+        self._pieces: Queue[bytes | None] = Queue(most_waiting)
         self._is_abandoned = False
         self._outcome: Future[None] = Future()
         # Not waited for when the interpreter ends: the network may keep it for minutes.

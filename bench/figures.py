@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["s", "µs", "KiB", "MiB", "MiB/s", "MB"]
+Unit = Literal["s", "µs", "KiB", "MiB", "MiB/s", "MB", "MB/s", "s/s"]
 
 
 @dataclass(frozen=True, slots=True)

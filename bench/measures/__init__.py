@@ -8,6 +8,7 @@ from types import MappingProxyType
 from bench.figures import Result
 from bench.measures import (
     backup,
+    base,
     dag,
     listing,
     media_memory,
@@ -17,10 +18,12 @@ from bench.measures import (
     media_sync,
     memory,
     operations,
+    recover,
     restore,
     restore_check,
     startup,
     verify,
+    wal,
 )
 from bench.session import Session
 
@@ -31,6 +34,9 @@ MEASURES: Mapping[str, Callable[[Session], Result]] = MappingProxyType(
         "restore-check": restore_check.measure,
         "switch": operations.measure_switch,
         "rows": operations.measure_rows,
+        "base": base.measure,
+        "recover": recover.measure,
+        "wal": wal.measure,
         "memory": memory.measure,
         "verify": verify.measure,
         "list": listing.measure,

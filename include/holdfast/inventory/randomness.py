@@ -25,6 +25,8 @@ _MARKUP = re.compile(
     r"|(?<![A-Za-z0-9])\$[A-Z][A-Z0-9_]{2,}(?![A-Za-z0-9])|%[A-Z][A-Z0-9_]{2,}%|<[A-Za-z][\w.-]{1,40}>"
     r"|%[0-9A-F]{2}|\d{4}-\d\d-\d\dT[\d:.]{5,12}(?:Z|[+-]\d\d:?\d\d)?"
 )
+# Ids of restore points and of all else that bears one.
+_ID = re.compile(r"\b[0-9]{8}T[0-9]{6}Z-[a-z][a-z0-9_]*-[0-9a-f]{6}\b")
 _PAIRED = re.compile(
     r"\(([^()\s]*)\)|\[([^][\s]*)\]|\{([^{}\s]*)\}|\"([^\"\s]*)\"|'([^'\s]*)'|`([^`\s]*)`|\*\*([^*\s]*)\*\*"
 )
@@ -68,7 +70,7 @@ def is_mixed(word: str) -> bool:
     """Whether a word mixes letters, digits and symbols as generated passwords do, and nothing that is written does."""
     if len(word) < _LEAST_MIXED or "://" in word:
         return False
-    core = _MARKUP.sub("/", word).rstrip(_TRAILING)
+    core = _MARKUP.sub("/", _ID.sub("/", word)).rstrip(_TRAILING)
     # What stands in brackets may have quotes of its own.
     core = _PAIRED.sub(_parted, _PAIRED.sub(_parted, core)).strip(_EDGES)
     if len(core) < _LEAST_MIXED - 1:

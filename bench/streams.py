@@ -1,0 +1,211 @@
+"""Receivers of WAL that run beside a load: ``holdfast wal stream``, and ``pg_receivewal`` alone to a local folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bench.engine import APP, Engine
+from bench.running import Run
+from holdfast.errors import PermanentError
+from holdfast.values.lsn import Lsn
+from holdfast.values.wal_names import WalSegment
+from holdfast.wal.extent import written_bytes
+
+SEGMENT_BYTES = 16 << 20
+_PIECE = re.compile(r"(?P<name>[0-9A-F]{24})(?:[.](?P<end>[0-9A-F]{8})[.]partial)?[.]zst[.]age")
+_BEGINS_S = 30.0
+_GRACE_S = 30.0
+
+
+class Receiving(Protocol):
+    """One kind of receiver, which begins anew with an empty folder each time."""
+
+    name: str
+
+    def begin(self, first: WalSegment) -> None:
+        """Start it at that segment."""
+
+    def reached(self) -> Lsn:
+        """Up to where all WAL from the first segment on has been brought in."""
+
+    def end(self) -> Run:
+        """Stop it; what it took."""
+
+
+@dataclass
+class _Process:
+    """A program that goes on until it is told to end."""
+
+    argv: Sequence[str | Path]
+    env: Mapping[str, str]
+    said: Path
+    _started: float = 0.0
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.said.open("wb") as out, self.said.with_suffix(".err").open("wb") as err:
+            self._started = time.perf_counter()
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", "--", *map(str, self.argv)],
+                env=dict(self.env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    def end(self, by: signal.Signals) -> Run:
+        """End it; CPU seconds are its own and those of the children that it waited for."""
+        process = self._process
+        assert process is not None
+        peak = _peak_bytes(process.pid)
+        process.send_signal(by)
+        deadline = time.monotonic() + _GRACE_S
+        while (waited := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                process.kill()
+            time.sleep(0.02)
+        process.returncode = os.waitstatus_to_exitcode(waited[1])
+        if process.returncode:
+            said = self.said.with_suffix(".err").read_text(errors="replace")[-2000:]
+            raise PermanentError(f"{self.argv[0]}: ended with status {process.returncode}: {said}")
+        usage, self._process = waited[2], None
+        seconds = time.perf_counter() - self._started
+        return Run(seconds, usage.ru_utime + usage.ru_stime, peak, self.said.read_bytes())
+
+    def demand_running(self) -> None:
+        """Raise PermanentError with what it said if it has ended by itself."""
+        assert self._process is not None
+        if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            said = self.said.with_suffix(".err").read_text(errors="replace")[-2000:]
+            raise PermanentError(f"{self.argv[0]}: has ended: {said}")
+
+
+@dataclass
+class Streamer:
+    """``holdfast wal stream`` into an empty local store, with an empty spool."""
+
+    engine: Engine
+    environment: str
+    name: str = "holdfast wal stream"
+    _first: int = 0
+    _process: _Process | None = field(default=None, init=False)
+
+    def begin(self, first: WalSegment) -> None:
+        """Its slot must stand there already, or not at all."""
+        place = self.engine.place
+        shutil.rmtree(place.stores / APP / self.environment, ignore_errors=True)
+        shutil.rmtree(place.files / "spool", ignore_errors=True)
+        options = ("--spool", place.files / "spool", "--json")
+        argv: list[str | Path] = [sys.executable, "-m", "holdfast", "wal", "stream"]
+        argv += [place.policy, self.environment, *options]
+        self._first = first.number
+        self._process = _Process(argv, self.engine.env, place.files / "stream.json")
+        self._process.start()
+
+    def reached(self) -> Lsn:
+        """Read from the names in the store alone: a piece appears there whole, after its record."""
+        assert self._process is not None
+        self._process.demand_running()
+        return reached_in(self.engine.place.stores / APP / self.environment / "wal", self._first)
+
+    def end(self) -> Run:
+        """By SIGTERM; its output is the report."""
+        assert self._process is not None
+        return self._process.end(signal.SIGTERM)
+
+
+@dataclass
+class PlainReceiver:
+    """``pg_receivewal`` as it is by default: it flushes each segment to the disk."""
+
+    program: Path
+    env: Mapping[str, str]
+    folder: Path
+    name: str = "pg_receivewal"
+    _first: int = 0
+    _process: _Process | None = field(default=None, init=False)
+
+    def begin(self, first: WalSegment) -> None:
+        """It goes on with an open segment that is in its folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        (self.folder / f"{first}.partial").touch()
+        self._first = first.number
+        argv = (self.program, "-D", self.folder, "--no-loop", "--status-interval=1", "--no-password")
+        self._process = _Process(argv, self.env, self.folder.with_suffix(".out"))
+        self._process.start()
+
+    def reached(self) -> Lsn:
+        """Whole segments, and what of the open one has come."""
+        assert self._process is not None
+        self._process.demand_running()
+        names = {path.name for path in self.folder.iterdir()}
+        whole = {WalSegment.parse(name, SEGMENT_BYTES).number for name in names if len(name) == 24}
+        number = self._first
+        while number in whole:
+            number += 1
+        opened = self.folder / f"{WalSegment(1, number, SEGMENT_BYTES)}.partial"
+        try:
+            return Lsn(number * SEGMENT_BYTES + written_bytes(opened))
+        except FileNotFoundError:
+            return Lsn(number * SEGMENT_BYTES)
+
+    def end(self) -> Run:
+        """By SIGINT, as its manual says."""
+        assert self._process is not None
+        done = self._process.end(signal.SIGINT)
+        shutil.rmtree(self.folder)
+        return done
+
+
+def reached_in(folder: Path, first: int) -> Lsn:
+    """Up to where the pieces in a local store go on without a gap from segment ``first`` on."""
+    whole: set[int] = set()
+    begun: dict[int, int] = {}
+    for timeline in folder.glob("*/*"):
+        for entry in os.scandir(timeline):
+            found = _PIECE.fullmatch(entry.name)
+            if found is None:
+                continue
+            number = WalSegment.parse(found["name"], SEGMENT_BYTES).number
+            if found["end"] is None:
+                whole.add(number)
+            else:
+                begun[number] = max(begun.get(number, 0), int(found["end"], 16))
+    while first in whole:
+        first += 1
+    return Lsn(first * SEGMENT_BYTES + begun.get(first, 0))
+
+
+def await_begun(receiver: Receiving, first: WalSegment) -> None:
+    """Wait until something of the first segment has come."""
+    deadline = time.monotonic() + _BEGINS_S
+    while receiver.reached() <= first.start:
+        if time.monotonic() > deadline:
+            raise PermanentError(f"{receiver.name}: has brought nothing in {_BEGINS_S:g} s")
+        time.sleep(0.05)
+
+
+def _peak_bytes(pid: int) -> int:
+    """High-water marks of a process and of its children, together."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    pids = [pid, *(int(child) for child in children.read_text().split())]
+    return sum(_mark_bytes(Path(f"/proc/{one}/status")) for one in pids)
+
+
+def _mark_bytes(status: Path) -> int:
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))

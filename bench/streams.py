@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,7 @@ from holdfast.wal.extent import written_bytes
 
 SEGMENT_BYTES = 16 << 20
 _PIECE = re.compile(r"(?P<name>[0-9A-F]{24})(?:[.](?P<end>[0-9A-F]{8})[.]partial)?[.]zst[.]age")
-_BEGINS_S = 30.0
+_PATIENCE_S, _POLL_S = 60.0, 0.05
 _GRACE_S = 30.0
 
 
@@ -37,6 +37,9 @@ class Receiving(Protocol):
 
     def reached(self) -> Lsn:
         """Up to where all WAL from the first segment on has been brought in."""
+
+    def has_begun(self) -> bool:
+        """Has a whole segment come from the server, stored or not?"""
 
     def end(self) -> Run:
         """Stop it; what it took."""
@@ -118,6 +121,12 @@ class Streamer:
         self._process.demand_running()
         return reached_in(self.engine.place.stores / APP / self.environment / "wal", self._first)
 
+    def has_begun(self) -> bool:
+        """In its spool, or already out of it."""
+        spool = self.engine.place.files / "spool"
+        is_spooled = any(len(path.name) == 24 for path in spool.glob("*/*"))
+        return is_spooled or self.reached().value > (self._first + 1) * SEGMENT_BYTES
+
     def end(self) -> Run:
         """By SIGTERM; its output is the report."""
         assert self._process is not None
@@ -160,6 +169,10 @@ class PlainReceiver:
         except FileNotFoundError:
             return Lsn(number * SEGMENT_BYTES)
 
+    def has_begun(self) -> bool:
+        """In its folder."""
+        return any(len(path.name) == 24 for path in self.folder.iterdir())
+
     def end(self) -> Run:
         """By SIGINT, as its manual says."""
         assert self._process is not None
@@ -187,13 +200,22 @@ def reached_in(folder: Path, first: int) -> Lsn:
     return Lsn(first * SEGMENT_BYTES + begun.get(first, 0))
 
 
-def await_begun(receiver: Receiving, first: WalSegment) -> None:
-    """Wait until something of the first segment has come."""
-    deadline = time.monotonic() + _BEGINS_S
-    while receiver.reached() <= first.start:
+def await_begun(receiver: Receiving) -> None:
+    """Wait until it has a whole segment from the server."""
+    _await(receiver.has_begun, f"{receiver.name}: has received nothing")
+
+
+def await_covered(receiver: Receiving, lsn: Lsn) -> None:
+    """Wait until it has brought in everything up to there."""
+    _await(lambda: receiver.reached() >= lsn, f"{receiver.name}: has not reached {lsn}")
+
+
+def _await(is_so: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not is_so():
         if time.monotonic() > deadline:
-            raise PermanentError(f"{receiver.name}: has brought nothing in {_BEGINS_S:g} s")
-        time.sleep(0.05)
+            raise PermanentError(f"{otherwise} after {_PATIENCE_S:g} s")
+        time.sleep(_POLL_S)
 
 
 def _peak_bytes(pid: int) -> int:

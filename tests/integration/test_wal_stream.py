@@ -193,6 +193,24 @@ def test_a_server_that_lets_nobody_replicate_is_named(tmp_path: Path, make_strea
         assert streamed.slots() == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"retained_warning": "1B"}, "wal.retained_warning (1 B)"),
+        ({"retained_warning": "1B", "retained_page": "2B"}, "(2 B)"),
+        ({}, None),
+    ],
+)
+def test_what_the_slot_holds_back_is_told_where_it_is_too_much(
+    wal18: Cluster, make_streamed: MakeStreamed, limits: dict[str, str], told: str | None
+) -> None:
+    """Before the source's disk is full; and nothing is said while it is not."""
+    streamed = make_streamed(wal18, wal=limits)
+    streamed.write()
+    notes = streamed.stream(seconds=1.5).notes
+    assert [told] == [told for note in notes if "holds back more" in note and told in note] if told else notes == ()
+
+
 def test_a_policy_that_does_not_stream_is_refused(wal18: Cluster, make_site: MakeSite) -> None:
     """`pitr: none` is the policy's word."""
     site = make_site(streamer_url(wal18))

@@ -105,8 +105,8 @@ class WalCatalog:
             raise IntegrityError(f"{key}: it is the record of {found.system_identifier}/{found.name}")
         return found
 
-    def write_record(self, piece: WalPiece, record: WalRecord, signer: Signer) -> None:
-        """Record a piece before it is stored; the record of the same content may stand already.
+    def write_record(self, piece: WalPiece, record: WalRecord, signer: Signer) -> bool:
+        """Record a piece before it is stored; False where the record of the same content stood already.
 
         Raises IntegrityError where another content is recorded under this name: two servers claim the same WAL.
         """
@@ -120,6 +120,8 @@ class WalCatalog:
                     f"(sha256 {known.sha256[:16]}…, here {record.sha256[:16]}…)",
                     hint="Two servers write one timeline, such as an old primary that came back: stop one of them.",
                 ) from None
+            return False
+        return True
 
 
 def _pieces(root: str, listed: Iterable[StoredObject]) -> Iterator[WalPiece]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.catalog.wal import WalPiece
+from holdfast.crypto.signing import Verifier
 from holdfast.environment import Environment
-from holdfast.errors import IntegrityError
+from holdfast.errors import IntegrityError, PermanentError
 from holdfast.pitr.fetching import piece_text
 from holdfast.pitr.planning import RecoveryPlan
 from holdfast.pitr.target import Target
@@ -94,12 +95,23 @@ def grown(environment: Environment, piece: WalPiece) -> WalPiece | None:
 
 
 def _stored(environment: Environment, system: str, segment_bytes: int) -> dict[str, WalPiece]:
+    stored = [piece for piece in environment.wal_catalog.pieces(system) if piece.is_stored]
+    # The longest of each segment comes first, and one that claims to be longer than it is recorded to be is none.
+    stored.sort(key=lambda piece: piece.end or segment_bytes, reverse=True)
+    verifier = environment.verifier()
     pieces: dict[str, WalPiece] = {}
-    for piece in environment.wal_catalog.pieces(system):
-        known = pieces.get(piece.file)
-        if piece.is_stored and (known is None or (known.end or segment_bytes) < (piece.end or segment_bytes)):
+    for piece in stored:
+        if piece.file not in pieces and (piece.kind != "partial" or _is_recorded(environment, piece, verifier)):
             pieces[piece.file] = piece
     return pieces
+
+
+def _is_recorded(environment: Environment, piece: WalPiece, verifier: Verifier) -> bool:
+    try:
+        environment.wal_catalog.record(piece, verifier)
+    except PermanentError:
+        return False
+    return True
 
 
 def _history_text(environment: Environment, system: str, timeline: int) -> str:

@@ -15,6 +15,7 @@ from holdfast.pitr.running import Running, TargetNotReached, told
 from holdfast.pitr.server import ReplayServer
 from holdfast.pitr.settings import Configuration
 from holdfast.pitr.wal_plan import WalPlan
+from holdfast.values.lsn import Lsn
 
 if TYPE_CHECKING:
     from holdfast.pitr.replay import Replay
@@ -121,14 +122,11 @@ class Way:
         if self._raised(said):
             return
         if _SHORT in said:
-            if plan.target.kind == "time" and self._target:
-                # No commit after the target was seen. The window says that there is none, so all is there.
+            if plan.target.kind in ("time", "lsn") and self._target:
+                # Nothing after the target was seen. The window says that there is nothing, so all is there.
                 self._target = {}
                 return
-            raise TargetNotReached(
-                f"recovery to {plan.target}: the WAL up to {plan.window.end_lsn} was replayed without reaching it",
-                hint="Nothing stands in for another instant: `holdfast pitr window` shows what can be recovered to.",
-            )
+            raise self._not_reached()
         kind = TransientError if "No space left on device" in said else RestoreError
         raise kind(
             f"recovery to {plan.target}: PostgreSQL: {self.server.last_words()}",
@@ -170,12 +168,26 @@ class Way:
 
     def _demand_not_beyond(self, running: Running) -> None:
         """The source may have written on while it was found that nothing followed the target."""
-        wanted, reached = self._replay.plan.target.time, running.point.time
-        if wanted is not None and reached is not None and reached > wanted:
+        target, reached = self._replay.plan.target, running.point.time
+        advice = f"Run it again. {self._replay.destination.advice()}"
+        if target.time is not None and reached is not None and reached > target.time:
             raise TransientError(
-                f"recovery to {self._replay.plan.target}: a commit of {reached.isoformat()} was stored meanwhile",
-                hint=f"Run it again. {self._replay.destination.advice()}",
+                f"recovery to {target}: a commit of {reached.isoformat()} was stored meanwhile", hint=advice
             )
+        if target.lsn is None or self._target:
+            return
+        lsn = Lsn.parse(running.point.lsn)
+        if lsn > self._replay.plan.window.end_lsn:
+            raise TransientError(f"recovery to {target}: WAL up to {lsn} was stored meanwhile", hint=advice)
+        if lsn < target.lsn:
+            raise self._not_reached()
+
+    def _not_reached(self) -> TargetNotReached:
+        plan = self._replay.plan
+        return TargetNotReached(
+            f"recovery to {plan.target}: the WAL up to {plan.window.end_lsn} was replayed without reaching it",
+            hint="Nothing stands in for another instant: `holdfast pitr window` shows what can be recovered to.",
+        )
 
     def _look_for_pause(self, *, is_paused: bool) -> None:
         """At a target the server pauses by itself. At the end of the WAL it waits for more; there we pause it."""

@@ -5,16 +5,23 @@ from __future__ import annotations
 import threading
 
 from holdfast.catalog import WalCatalog, WalPiece
+from holdfast.crypto.signing import Verifier
+from holdfast.errors import PermanentError
 from holdfast.values.lsn import Lsn
 from holdfast.values.wal_names import WalSegment
 from holdfast.wal.timelines import TimelineHistory
 
 
 class Ledger:
-    """Whole segments by name, partial pieces by segment and end, histories by timeline: all of them stored whole."""
+    """Whole segments by name, partial pieces by segment and end, histories by timeline: all of them stored whole.
 
-    def __init__(self, catalog: WalCatalog, system_identifier: str) -> None:
+    What stands there under a record that nobody of us has signed counts as not stored; ``foreign`` says why, by key.
+    """
+
+    def __init__(self, catalog: WalCatalog, system_identifier: str, verifier: Verifier) -> None:
         self.system_identifier = system_identifier
+        self.foreign: dict[str, str] = {}
+        self._catalog, self._verifier = catalog, verifier
         self._lock = threading.Lock()
         self._segments: set[str] = set()
         self._partials: dict[str, dict[int, WalPiece]] = {}
@@ -23,7 +30,8 @@ class Ledger:
         self._remnants: list[WalPiece] = []
         for piece in catalog.pieces(system_identifier):
             if piece.is_stored:
-                self._note(piece)
+                if piece.kind == "segment" or self._is_ours(piece):
+                    self._note(piece)
             elif piece.kind == "partial":
                 self._remnants.append(piece)
 
@@ -38,6 +46,14 @@ class Ledger:
         with self._lock:
             names = (*self._segments, *self._partials)
             return max((int(name[:8], 16) for name in names), default=0)
+
+    def examine_from(self, begin: Lsn, size_bytes: int) -> None:
+        """Trust no whole segment from ``begin`` on unseen: the source is told to remove what counts as stored."""
+        for name in sorted(self.segments()):
+            is_later = WalSegment.parse(name, size_bytes).end > begin
+            if is_later and not self._is_ours(WalPiece.segment(self.system_identifier, name)):
+                with self._lock:
+                    self._segments.discard(name)
 
     def stored(self, piece: WalPiece, sha256: str) -> None:
         """Note that a piece stands in the store from now on."""
@@ -98,6 +114,14 @@ class Ledger:
         """Up to where everything is stored, when that is so up to the segment's start."""
         piece = self.longest(segment.name)
         return segment.start if piece is None else segment.start + (piece.end or 0)
+
+    def _is_ours(self, piece: WalPiece) -> bool:
+        try:
+            self._catalog.record(piece, self._verifier)
+        except PermanentError as error:
+            self.foreign[self._catalog.key(piece)] = error.message
+            return False
+        return True
 
     def _note(self, piece: WalPiece) -> None:
         if piece.kind == "segment":

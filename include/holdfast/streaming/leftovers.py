@@ -29,7 +29,8 @@ def ship_leftovers(environment: Environment, spool: Spool, is_over: Callable[[],
 def _ship(environment: Environment, intake: Intake, is_over: Callable[[], bool]) -> bool:
     if not (intake.segments() or intake.open_segments()):
         return True
-    line = ShippingLine(Shipper(environment, Ledger(environment.wal_catalog, intake.system_identifier), Marks()))
+    ledger = Ledger(environment.wal_catalog, intake.system_identifier, environment.signer().verifier())
+    line = ShippingLine(Shipper(environment, ledger, Marks()))
     try:
         reception = Reception(intake, line)
         with suppress(OSError):

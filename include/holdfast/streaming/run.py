@@ -19,10 +19,12 @@ from holdfast.streaming.report import StreamReport
 from holdfast.streaming.shipping import Shipper
 from holdfast.streaming.source import Source
 from holdfast.streaming.telling import Telling
+from holdfast.values import figures
 from holdfast.values.lsn import Lsn
 from holdfast.wal.spool import Spool
 
 _TICK_S = 0.1
+_RECENT_SEGMENTS = 16
 _LOOK_S = 1.0
 # Away for so long, the run fails and somebody is told; the next one tries again.
 _PATIENCE_S = 120.0
@@ -64,6 +66,7 @@ class Run:
         """Stream until the end; raises what stands against it, once all is ended that was begun."""
         ship_leftovers(self._environment, self._spool, self._ending.is_due)
         control = self._source.open()
+        self._examine(control)
         shipper = Shipper(self._environment, self._source.ledger, self._marks)
         self._line = ShippingLine(shipper)
         self._receiving = Receiving(
@@ -81,6 +84,15 @@ class Run:
             self._receiving.kill()
             self._source.close()
         return self._report()
+
+    def _examine(self, control: Control) -> None:
+        """Whoever may only write to the bucket must not make the source remove what nobody has."""
+        slot, ledger, source = control.slot(), self._source.ledger, control.source
+        held = None if slot is None else slot.restart_lsn
+        recent = Lsn(max(0, source.flush_lsn.value - _RECENT_SEGMENTS * source.segment_bytes))
+        ledger.examine_from(recent if held is None else min(held, source.flush_lsn), source.segment_bytes)
+        for key, why in ledger.foreign.items():
+            self._findings.note(f"{key} counts as not stored: {why}")
 
     def _turn(self) -> None:
         self._source.tend()
@@ -100,12 +112,21 @@ class Run:
         self._settle()
         control = self._source.control
         flush = None if control is None else control.source.flush_lsn
-        self._telling.tell(self._line.shipped, self._stored_lsn(), flush, str(self._line.outage or ""))
+        trouble = "; ".join(filter(None, (str(self._line.outage or ""), self._held_back())))
+        self._telling.tell(self._line.shipped, self._stored_lsn(), flush, trouble)
         if self._is_due("slot", 5.0):
             slot = self._source.use(Control.slot)
             self._retained = self._retained if slot is None else slot.retained_bytes
             if slot is not None and slot.is_lost:
                 self._receiving.secure_slot()
+
+    def _held_back(self) -> str:
+        """What the slot costs the source's disk by now, where the policy says that this is too much."""
+        for name in ("retained_page", "retained_warning"):
+            limit = getattr(self._policy, name)
+            if self._retained is not None and self._retained >= limit:
+                return f"the source holds back more WAL than wal.{name} ({figures.size(limit)}) allows"
+        return ""
 
     def _settle(self) -> None:
         """Move the slot behind what is stored without a gap."""
@@ -161,6 +182,8 @@ class Run:
                 raise outage or StoreError(f"store {self._environment.store.url}: nothing could be stored in time")
         slot = self._source.use(Control.slot)
         self._retained = self._retained if slot is None else slot.retained_bytes
+        if held_back := self._held_back():
+            self._findings.note(f"{held_back}: `holdfast doctor` says how to give up the slot before the disk is full")
         if self._source.control is None and self._source.failure is not None:
             self._findings.note(f"the source was away at the end: {self._source.failure.message}")
 

@@ -65,13 +65,20 @@ class Shipper:
             return 0
         kept = tuple(self._readable(cargo)) if cargo.size_bytes <= _HELD_BYTES else None
         sha256 = self._hashed(cargo, self._readable(cargo) if kept is None else kept)
-        self._catalog.write_record(piece, self._record(cargo, sha256), self._signer)
+        is_first = self._catalog.write_record(piece, self._record(cargo, sha256), self._signer)
         plain = self._again(cargo, sha256) if kept is None else kept
         sealed = age.encrypt(compressed(plain, _LEVEL), self._recipients)
         hint = int(cargo.size_bytes * _OVERHEAD) + (1 << 16)
         try:
             stored = self._store.put(self._catalog.key(piece), sealed, size_hint_bytes=hint)
         except ObjectExists:
+            if is_first:
+                # What stood there before its record is nothing of ours: to count it as stored would lose this piece.
+                self._store.delete(self._catalog.record_key(piece))
+                raise IntegrityError(
+                    f"WAL {self._catalog.key(piece)}: the store has an object there that nobody has recorded",
+                    hint="Find out who wrote it, and remove it.",
+                ) from None
             stored = 0
         self.ledger.stored(piece, sha256)
         return stored

@@ -100,7 +100,8 @@ class Source:
         """Refuse another cluster than that whose WAL is in the store, or that which was streamed a moment ago."""
         wished = self._environment.policy.database.system_identifier
         if self._ledger is None:
-            ledger = Ledger(self._environment.wal_catalog, found.system_identifier)
+            verifier = self._environment.signer().verifier()
+            ledger = Ledger(self._environment.wal_catalog, found.system_identifier, verifier)
             known = set(_others(self._environment)) if ledger.is_empty and wished is None else {found.system_identifier}
             demand_identity(found, known, wished, self._environment.title)
             self._ledger = ledger

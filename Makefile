@@ -3,9 +3,9 @@
 SHELL := /bin/sh
 STATE := .holdfast
 PYTHON := $(STATE)/venv/bin/python
-# Tests wait for servers more than they compute: two for each of two processors, of some 2.5 GB each at most.
-# Which files go to one process, and in which order, tests/sharing_out.py says.
-TEST_PROCESSES ?= 4
+# Tests wait for servers more than they compute: three for two processors, of some 2.5 GB each at most. Which files go to
+# which process, and in which order, tests/sharing_out.py says.
+TEST_PROCESSES ?= 3
 
 .PHONY: run round test fault bench lint clean lock help prepare
 

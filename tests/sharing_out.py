@@ -1,4 +1,8 @@
-"""How the tests' processes share out the files: one process has a file to itself, and long files are begun first."""
+"""How the tests' processes share out the files: one process has a file to itself, and long files are begun first.
+
+An Airflow of its own takes most of a core: two of the processes work through the files that start one, the others never
+do unless nothing else is left.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +44,10 @@ LONGEST = (
 )
 
 
+_WITH_AIRFLOW = ("tests/airflow/", "tests/e2e/", "make run")
+_AIRFLOWS = 2
+
+
 def unit_of(nodeid: str) -> str:
     """What goes to one process as a whole: the test's file, or the files that it shares servers with."""
     file = nodeid.partition("::")[0]
@@ -64,3 +72,11 @@ class Scheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """The next unit, of those that this process should take."""
+        takes_airflow = list(self.nodes).index(node) < _AIRFLOWS
+        fitting = [unit for unit in self.workqueue if unit.startswith(_WITH_AIRFLOW) == takes_airflow]
+        if fitting:
+            self.workqueue.move_to_end(fitting[0], last=False)
+        super()._assign_work_unit(node)

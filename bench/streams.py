@@ -6,14 +6,14 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bench.background import Background
 from bench.engine import APP, Engine
 from bench.running import Run
 from holdfast.errors import PermanentError
@@ -24,7 +24,6 @@ from holdfast.wal.extent import written_bytes
 SEGMENT_BYTES = 16 << 20
 _PIECE = re.compile(r"(?P<name>[0-9A-F]{24})(?:[.](?P<end>[0-9A-F]{8})[.]partial)?[.]zst[.]age")
 _PATIENCE_S, _POLL_S = 60.0, 0.05
-_GRACE_S = 30.0
 
 
 class Receiving(Protocol):
@@ -46,54 +45,6 @@ class Receiving(Protocol):
 
 
 @dataclass
-class _Process:
-    """A program that goes on until it is told to end."""
-
-    argv: Sequence[str | Path]
-    env: Mapping[str, str]
-    said: Path
-    _started: float = 0.0
-    _process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.said.open("wb") as out, self.said.with_suffix(".err").open("wb") as err:
-            self._started = time.perf_counter()
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", "--", *map(str, self.argv)],
-                env=dict(self.env),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
-
-    def end(self, by: signal.Signals) -> Run:
-        """End it; CPU seconds are its own and those of the children that it waited for."""
-        process = self._process
-        assert process is not None
-        peak = _peak_bytes(process.pid)
-        process.send_signal(by)
-        deadline = time.monotonic() + _GRACE_S
-        while (waited := os.wait4(process.pid, os.WNOHANG))[0] == 0:
-            if time.monotonic() > deadline:
-                process.kill()
-            time.sleep(0.02)
-        process.returncode = os.waitstatus_to_exitcode(waited[1])
-        if process.returncode:
-            said = self.said.with_suffix(".err").read_text(errors="replace")[-2000:]
-            raise PermanentError(f"{self.argv[0]}: ended with status {process.returncode}: {said}")
-        usage, self._process = waited[2], None
-        seconds = time.perf_counter() - self._started
-        return Run(seconds, usage.ru_utime + usage.ru_stime, peak, self.said.read_bytes())
-
-    def demand_running(self) -> None:
-        """Raise PermanentError with what it said if it has ended by itself."""
-        assert self._process is not None
-        if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            said = self.said.with_suffix(".err").read_text(errors="replace")[-2000:]
-            raise PermanentError(f"{self.argv[0]}: has ended: {said}")
-
-
-@dataclass
 class Streamer:
     """``holdfast wal stream`` into an empty local store, with an empty spool."""
 
@@ -101,7 +52,7 @@ class Streamer:
     environment: str
     name: str = "holdfast wal stream"
     _first: int = 0
-    _process: _Process | None = field(default=None, init=False)
+    _process: Background | None = field(default=None, init=False)
 
     def begin(self, first: WalSegment) -> None:
         """Its slot must stand there already, or not at all."""
@@ -112,7 +63,7 @@ class Streamer:
         argv: list[str | Path] = [sys.executable, "-m", "holdfast", "wal", "stream"]
         argv += [place.policy, self.environment, *options]
         self._first = first.number
-        self._process = _Process(argv, self.engine.env, place.files / "stream.json")
+        self._process = Background(argv, self.engine.env, place.files / "stream.json")
         self._process.start()
 
     def reached(self) -> Lsn:
@@ -142,7 +93,7 @@ class PlainReceiver:
     folder: Path
     name: str = "pg_receivewal"
     _first: int = 0
-    _process: _Process | None = field(default=None, init=False)
+    _process: Background | None = field(default=None, init=False)
 
     def begin(self, first: WalSegment) -> None:
         """It goes on with an open segment that is in its folder."""
@@ -151,7 +102,7 @@ class PlainReceiver:
         (self.folder / f"{first}.partial").touch()
         self._first = first.number
         argv = (self.program, "-D", self.folder, "--no-loop", "--status-interval=1", "--no-password")
-        self._process = _Process(argv, self.env, self.folder.with_suffix(".out"))
+        self._process = Background(argv, self.env, self.folder.with_suffix(".out"))
         self._process.start()
 
     def reached(self) -> Lsn:
@@ -216,18 +167,3 @@ def _await(is_so: Callable[[], bool], otherwise: str) -> None:
         if time.monotonic() > deadline:
             raise PermanentError(f"{otherwise} after {_PATIENCE_S:g} s")
         time.sleep(_POLL_S)
-
-
-def _peak_bytes(pid: int) -> int:
-    """High-water marks of a process and of its children, together."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    pids = [pid, *(int(child) for child in children.read_text().split())]
-    return sum(_mark_bytes(Path(f"/proc/{one}/status")) for one in pids)
-
-
-def _mark_bytes(status: Path) -> int:
-    try:
-        lines = status.read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))

@@ -15,6 +15,7 @@ from holdfast.errors import PermanentError, UsageError
 from holdfast.pitr import recover, replayed_server
 from holdfast.pitr.destination import MARK
 from holdfast.pitr.programs import programs_for
+from holdfast.values.lsn import Lsn
 
 
 def test_recover_to_a_time_between_two_commits(history: History, tmp_path: Path) -> None:
@@ -47,6 +48,21 @@ def test_nothing_of_ours_is_left_in_the_data_directory(history: History, tmp_pat
     assert "work_mem" in (data / "postgresql.auto.conf").read_text()
     assert data.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_uid for path in data.rglob("*")} == {data.stat().st_uid}
+
+
+def test_recover_to_the_very_end_of_the_stored_wal(history: History, tmp_path: Path) -> None:
+    """All of the WAL up to the position is there, though no record follows it; inside the last record as well."""
+    history.base()
+    history.step("first")
+    history.store()
+    environment = history.site.environment()
+    end = history.plan(latest=True).window.end_lsn
+    for number, wanted in enumerate((end, Lsn(end.value - 1))):
+        data = tmp_path / f"end{number}"
+        done = recover(environment, history.plan(to_lsn=str(wanted)), data)
+        assert Lsn.parse(done.reached_lsn) == end
+        with started(data, history.cluster) as url:
+            assert names(url) == ["first"]
 
 
 def test_recover_to_a_position_a_name_and_the_latest(history: History, tmp_path: Path) -> None:

@@ -181,6 +181,13 @@ def test_deleted_middle_segment_is_a_gap(site: Site) -> None:
     assert "missing" in fault.reason
 
 
+def test_an_emptied_store_is_not_sound(site: Site) -> None:
+    """Nothing is left that could be damaged; with WAL that no base backup makes useful it is the same."""
+    for folder in ("base-backups", "wal"):
+        shutil.rmtree(next(site.store_folder.glob(f"*/*/{folder}")))
+        assert any("no base backup" in fault for fault in _faults(_check(site)))
+
+
 def test_record_without_object_and_object_without_record_are_named(site: Site) -> None:
     """Each by the half that is missing, or as a gap."""
     one, other = _segments(site)[1], _segments(site)[3]

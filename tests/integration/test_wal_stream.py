@@ -52,6 +52,22 @@ def test_segments_in_the_store_are_those_of_the_server(
             assert opened(streamed, catalog.key(piece)) == own[: piece.end]
 
 
+def test_a_slot_dropped_meanwhile_is_made_anew(wal18: Cluster, make_streamed: MakeStreamed) -> None:
+    """Within the run: what it has not stored yet must not depend on how long it goes on."""
+    streamed = make_streamed(wal18)
+    with streamed.streaming() as running:
+        for _ in range(2):
+            deadline = time.monotonic() + 30
+            while not streamed.slots():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            drop_slot(wal18.url(), streamed.slot)
+        while not streamed.slots():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert any("was made" in note for note in running.result().notes)
+
+
 def test_the_next_run_goes_on_where_the_last_one_ended(wal18: Cluster, make_streamed: MakeStreamed) -> None:
     """No segment is missing between runs, beginnings give way to the whole, and the slot follows what is stored."""
     streamed = make_streamed(wal18)

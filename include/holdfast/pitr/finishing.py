@@ -32,7 +32,7 @@ def finish(destination: Destination, programs: Programs, plan: RecoveryPlan, pro
     put_back(destination)
     for name in _TRACES:
         (destination.path / name).unlink(missing_ok=True)
-    notes = (*_completed(destination, plan), *_warnings(destination, programs))
+    notes = (*_completed(destination, plan), *_prepared(destination, programs), *_warnings(destination, programs))
     shutil.rmtree(destination.work)
     sync(destination, programs)
     destination.release()
@@ -56,6 +56,20 @@ def _completed(destination: Destination, plan: RecoveryPlan) -> Iterator[str]:
             f"the source keeps {', '.join(made)} elsewhere: minimal ones were written, which listen on no network "
             "and let in local roles by password alone; put the source's in their place"
         )
+
+
+def _prepared(destination: Destination, programs: Programs) -> Iterator[str]:
+    """They hold locks until somebody decides, and a server that allows fewer of them does not start."""
+    count = sum(1 for _ in (destination.path / "pg_twophase").iterdir())
+    if not count:
+        return
+    allowed = told_setting(destination, programs, "max_prepared_transactions")
+    short = (
+        f"; it starts with max_prepared_transactions = {count} or more, its own configuration says {allowed}"
+        if allowed is not None and int(allowed) < count
+        else ""
+    )
+    yield f"prepared transactions wait for COMMIT PREPARED or ROLLBACK PREPARED: {count}, in pg_prepared_xacts{short}"
 
 
 def _warnings(destination: Destination, programs: Programs) -> Iterator[str]:

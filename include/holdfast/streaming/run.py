@@ -117,7 +117,8 @@ class Run:
         if self._is_due("slot", 5.0):
             slot = self._source.use(Control.slot)
             self._retained = self._retained if slot is None else slot.retained_bytes
-            if slot is not None and slot.is_lost:
+            # Given up by the server, or dropped by somebody: until it stands again, an outage of ours is a gap.
+            if self._source.control is not None and (slot is None or slot.is_lost):
                 self._receiving.secure_slot()
 
     def _held_back(self) -> str:

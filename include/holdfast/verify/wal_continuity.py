@@ -36,14 +36,14 @@ def continuity(
         identities,
         believe_checks=False,
     )
-    notes = list(coverage.notes)
-    if not coverage.base_backups:
-        notes.append("there is no base backup that could be used, so nothing can be recovered")
     faults = [WalFault(None, text) for text in coverage.faults]
+    if not coverage.base_backups and environment.policy.database.pitr == "streaming":
+        # Also of a store that somebody has emptied, in which nothing is left that could be damaged.
+        faults.append(WalFault(None, "there is no base backup that could be used, so nothing can be recovered"))
     faults += [_gap(environment.keys, gap) for gap in coverage.gaps]
     named = {fault.key for fault in faults}
     halves = [fault for fault in _halves(environment, listed, clusters) if fault.key not in named]
-    return Continuity((*faults, *halves), tuple(notes))
+    return Continuity((*faults, *halves), tuple(coverage.notes))
 
 
 def _gap(keys: EnvironmentKeys, gap: Gap) -> WalFault:

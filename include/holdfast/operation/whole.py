@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from holdfast.backup.run import run_backup
 from holdfast.backup.tiers import snapshot_tier
 from holdfast.drill.gathering import EvidenceFacts
 from holdfast.environment import Environment
-from holdfast.errors import ApprovalError
+from holdfast.errors import ApprovalError, DatabaseError, DatabaseUnavailable, UsageError
 from holdfast.manifest.evidence import Fact, OperationKind, Step, Window
 from holdfast.operation.attesting import attest, demand_people
 from holdfast.operation.deciding import examined, make_plan, parsed
+from holdfast.operation.live import live_target
 from holdfast.operation.opening import open_operation
 from holdfast.operation.plans import Plan, read_plan, write_plan
 from holdfast.operation.proof import find_snapshot, has_live
@@ -26,6 +28,7 @@ from holdfast.operation.standing import find_standing
 from holdfast.operation.steps import PLAN, TITLES, names_of_opened
 from holdfast.operation.taking import take_step
 from holdfast.operation.working import abandon, outcome_of_plan, take_operation_step
+from holdfast.postgres.exclusion import exclusive
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 
@@ -88,11 +91,33 @@ def run_operation(
     evidence, and what is live is then as it was unless that says otherwise.
     """
     demand_people(environment, people.i_am, people.approved_by)
-    operation, found = find_standing(environment, kind, point, expected), None
-    if operation is None:
-        plan, found = _plan(environment, kind, point, request, progress)
-        demand_expected(environment, plan, expected)
-        operation = _begin(environment, plan, point, request, people, reason, window, progress)
+    with _alone(environment):
+        operation, found = find_standing(environment, kind, point, expected), None
+        if operation is None:
+            plan, found = _plan(environment, kind, point, request, progress)
+            demand_expected(environment, plan, expected)
+            operation = _begin(environment, plan, point, request, people, reason, window, progress)
+        return _finished(environment, operation, people, found, progress, expected)
+
+
+@contextmanager
+def _alone(environment: Environment) -> Iterator[None]:
+    """Whoever repeats a command while it runs must not remove under its hands what it has restored beside."""
+    with ExitStack() as held:
+        # What the server refuses is for the steps to tell, and for the evidence.
+        with suppress(DatabaseError, DatabaseUnavailable, UsageError):
+            held.enter_context(exclusive(live_target(environment), environment.app, environment.name, whole=True))
+        yield
+
+
+def _finished(
+    environment: Environment,
+    operation: RestorePointId,
+    people: People,
+    found: Planned | None,
+    progress: Progress,
+    expected: str,
+) -> OperationFacts:
     opened = read_operation(environment, operation)
     try:
         steps = _carry_out(environment, operation, opened, people, found, progress)

@@ -17,14 +17,18 @@ SELECT pg_catalog.pg_try_advisory_lock(
 
 
 @contextmanager
-def exclusive(server: Target, app: str, environment: str) -> Iterator[None]:
+def exclusive(server: Target, app: str, environment: str, *, whole: bool = False) -> Iterator[None]:
     """While the block runs, nobody else is in such a block for this environment; raises RestoreError where one is.
+
+    ``whole``: from the first step of an operation to its last, where one process takes them all; each step that changes
+    something still has a block of its own.
 
     ``server`` must always be the environment's live database. The lock ends with the session, however this one ends.
     """
     with maintenance_session(server, avoid=(server.database,)) as session:
         with translated(server, "taking the operation's lock"):
-            row = session.execute(_LOCK, (f"holdfast {app}/{environment}",)).fetchone()
+            name = f"holdfast {app}/{environment}{' whole' if whole else ''}"
+            row = session.execute(_LOCK, (name,)).fetchone()
         if row != (True,):
             raise RestoreError(
                 f"{app}/{environment}: another operation changes the live application now",

@@ -49,9 +49,11 @@ def base(id: str, hours: float, lsn: int, *, parent: str | None = None, timeline
     )
 
 
-def window(id: str, begin: float, end: float | None, lsns: tuple[int, int], timeline: int = 1) -> Window:
+def window(
+    id: str, begin: float, end: float | None, lsns: tuple[int, int], timeline: int = 1, system: str = SYSTEM
+) -> Window:
     ends_at = None if end is None else at(end)
-    return Window(timeline, at(begin), ends_at, Lsn(lsns[0]), Lsn(lsns[1]), id, SYSTEM)
+    return Window(timeline, at(begin), ends_at, Lsn(lsns[0]), Lsn(lsns[1]), id, system)
 
 
 # From a, three hours; then a gap of two; then from b and an incremental c, five hours.
@@ -166,3 +168,37 @@ def test_times_are_handed_over_in_utc() -> None:
     """The server reads a numeric offset as is."""
     settings = parse_target(to="2026-11-22T14:30:00.5+05:30").settings()
     assert settings["recovery_target_time"] == "2026-11-22 09:00:00.500000+00"
+
+
+def test_an_instant_that_two_timelines_have_is_told() -> None:
+    """The newest is followed, unless another is named; neither is silent."""
+    both = Coverage(
+        windows=(window("a", 0, 3, (100, 300), 2), window("a", 0, 4, (100, 400), 3)),
+        gaps=(),
+        base_backups=(base("a", 0, 100),),
+    )
+    found = plan(both, parse_target(to=at(2).isoformat()))
+    assert found.timeline == 3
+    assert "timeline 2 has that instant as well" in " ".join(found.notes)
+    named = plan(both, parse_target(to=at(2).isoformat()), timeline=2)
+    assert (named.timeline, named.notes) == (2, ())
+    assert plan(both, parse_target(to=at(3.5).isoformat())).notes == ()
+
+
+def test_an_instant_of_an_earlier_cluster_is_recovered_from_it() -> None:
+    """A server was replaced: the new one is meant wherever it can be, positions are never looked for in the old."""
+    new = "7711042564058539999"
+    replaced = Coverage(
+        windows=(window("a", 0, 6, (100, 900), timeline=5), window("z", 5, 9, (150, 200), system=new)),
+        gaps=(),
+        base_backups=(base("a", 0, 100, timeline=5), base("z", 5, 150)),
+    )
+    for pinned in (new, None):
+        old = plan(replaced, parse_target(to=at(2).isoformat()), system_identifier=pinned)
+        assert (old.base.id, old.window.system_identifier) == ("a", SYSTEM)
+        assert old.notes == (f"recovered is the earlier cluster {SYSTEM}, not {new}",)
+        shared = plan(replaced, parse_target(to=at(5.5).isoformat()), system_identifier=pinned)
+        assert (shared.base.id, shared.notes) == ("z", ())
+        assert plan(replaced, parse_target(latest=True), system_identifier=pinned).base.id == "z"
+    with pytest.raises(UsageError):
+        plan(replaced, parse_target(to_lsn=str(Lsn(800))), system_identifier=new)

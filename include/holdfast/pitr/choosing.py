@@ -18,11 +18,14 @@ def choose_windows(
 ) -> tuple[Window, ...]:
     """The windows that hold the target, the best first: of the newest timeline, with the newest base backup.
 
-    Of a name nobody knows where it lies: every window may hold it. Raises RestoreError where nothing can be recovered
-    at all, and UsageError with the nearest instant for a target that no window holds.
+    Of a name nobody knows where it lies: every window may hold it. All are of one cluster: of ``system_identifier``, or
+    else the one whose base backup is the newest; an instant from before its time may be of an earlier one.
+    Raises RestoreError where nothing can be recovered at all, and UsageError with the nearest instant for a target that
+    no window holds.
     """
-    usable = [window for window in coverage.windows if system_identifier in (None, window.system_identifier)]
-    usable = [window for window in usable if chain_of(coverage, window.base_backup) is not None]
+    usable = [window for window in coverage.windows if chain_of(coverage, window.base_backup) is not None]
+    if target.time is None:
+        usable = [window for window in usable if system_identifier in (None, window.system_identifier)]
     if not usable:
         raise RestoreError(
             "point-in-time recovery: there is no base backup with all the WAL that it needs",
@@ -37,7 +40,15 @@ def choose_windows(
         holding = _newest(windows)
     if not holding:
         raise _refusal(coverage, windows, target)
+    wanted = max(holding, key=lambda one: (one.system_identifier == system_identifier, *_age(usable, one)))
+    holding = [one for one in holding if one.system_identifier == wanted.system_identifier]
     return tuple(sorted(holding, key=lambda one: (one.timeline, one.start_lsn, one.begins_at), reverse=True))
+
+
+def newest_cluster(coverage: Coverage) -> str | None:
+    """The system identifier of the cluster whose base backup is the newest."""
+    newest = max(coverage.windows, key=lambda one: one.begins_at, default=None)
+    return newest.system_identifier if newest is not None else None
 
 
 def chain_of(coverage: Coverage, id: str) -> tuple[BaseBackupManifest, ...] | None:
@@ -82,6 +93,12 @@ def _newest(windows: list[Window]) -> list[Window]:
     timeline = max(one.timeline for one in own)
     end = max(one.end_lsn for one in own if one.timeline == timeline)
     return [one for one in own if one.timeline == timeline and one.end_lsn == end]
+
+
+def _age(windows: list[Window], window: Window) -> tuple[datetime, str]:
+    """How new the cluster of a window is: by its newest base backup."""
+    own = (one.begins_at for one in windows if one.system_identifier == window.system_identifier)
+    return max(own), window.system_identifier
 
 
 def _reaches(window: Window, moment: datetime) -> bool:

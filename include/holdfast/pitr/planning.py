@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from holdfast.catalog.windows import Coverage, Window, read_coverage
 from holdfast.environment import Environment
 from holdfast.errors import ObjectMissing
 from holdfast.manifest.base_backup import BaseBackupManifest
-from holdfast.pitr.choosing import chain_of, choose_windows, later_gaps
+from holdfast.pitr.choosing import chain_of, choose_windows, later_gaps, newest_cluster
 from holdfast.pitr.target import Target
 
 
@@ -55,13 +56,26 @@ def plan(
 ) -> RecoveryPlan:
     """The plan by what is stored; pure. Raises as ``plan_recovery``."""
     windows = choose_windows(coverage, target, timeline=timeline, system_identifier=system_identifier)
-    plans = [_planned(coverage, target, window) for window in windows]
-    best, *others = plans
-    if target.kind != "name" or not others:
-        return best
-    return RecoveryPlan(
-        best.base, best.chain, best.target, best.timeline, best.window, best.notes, others=tuple(others)
-    )
+    best, *others = (_planned(coverage, target, window) for window in windows)
+    if target.kind == "name":
+        return replace(best, others=tuple(others))
+    return replace(best, notes=(*best.notes, *_told(coverage, windows, timeline, system_identifier)))
+
+
+def _told(
+    coverage: Coverage, windows: tuple[Window, ...], timeline: int | None, system_identifier: str | None
+) -> Iterator[str]:
+    """What the choice was, where others would have been possible, or another was to be expected."""
+    chosen, current = windows[0], system_identifier or newest_cluster(coverage)
+    others = sorted({window.timeline for window in windows} - {chosen.timeline})
+    if others and timeline is None:
+        also = ", ".join(map(str, others))
+        yield (
+            f"timeline {chosen.timeline} is followed; timeline {also} has that instant as well, and other commits "
+            "where they had parted by then: --timeline chooses"
+        )
+    if chosen.system_identifier != current:
+        yield f"recovered is the earlier cluster {chosen.system_identifier}, not {current}"
 
 
 def _planned(coverage: Coverage, target: Target, window: Window) -> RecoveryPlan:

@@ -86,7 +86,7 @@ def await_wal(environment: Environment, manifest: BaseBackupManifest, progress: 
             raise TransientError(
                 f"base backup {environment.title}/{manifest.id}: WAL segment {missing[0]}{more} is not in the store "
                 f"after {limit}, so that the base backup cannot be used yet",
-                hint="Is `holdfast wal stream` (the DAG `wal`) running? Once it has caught up, commit again.",
+                hint="Is `holdfast wal stream` (the DAG `wal`) running? Once it has caught up, do the same again.",
             )
         progress.advance(0)
         time.sleep(min(max(look_s, (now - began) * _REST), deadline - now))

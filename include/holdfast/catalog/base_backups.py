@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from holdfast.catalog.catalog import Entry
+from holdfast.catalog.folders import list_folders, look_into
 from holdfast.catalog.malformed import malformed
 from holdfast.catalog.signed import read_signed, write_signed
 from holdfast.crypto.signing import Signer, Verifier
 from holdfast.errors import IntegrityError, ObjectMissing
 from holdfast.manifest.base_backup import BaseBackupManifest
-from holdfast.storage.protocol import Store, StoredObject
+from holdfast.storage.protocol import Store
 from holdfast.values import keys
 from holdfast.values.ids import RestorePointId
 
@@ -26,18 +27,11 @@ class BaseBackupCatalog:
 
     def entries(self) -> list[Entry]:
         """Every base backup and every remnant of one, oldest first, from one listing."""
-        folders: dict[RestorePointId, dict[str, StoredObject]] = {}
-        for stored in self.store.list(self.keys.base_backups):
-            folder, _, name = stored.key[len(self.keys.base_backups) :].partition("/")
-            id = RestorePointId.recognised(folder)
-            if id is not None:
-                folders.setdefault(id, {})[name] = stored
-        return [Entry(id, folders[id]) for id in sorted(folders)]
+        return list_folders(self.store, self.keys.base_backups)
 
     def entry(self, id: RestorePointId) -> Entry:
         """What lies below one base backup's prefix, which may be nothing."""
-        prefix = self.keys.base_backup(id, "")
-        return Entry(id, {stored.key[len(prefix) :]: stored for stored in self.store.list(prefix)})
+        return look_into(self.store, self.keys.base_backup(id, ""), id)
 
     def manifest(self, id: RestorePointId, verifier: Verifier) -> BaseBackupManifest:
         """The manifest of a base backup, its signature checked.

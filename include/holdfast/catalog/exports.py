@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from holdfast.catalog.catalog import Entry
+from holdfast.catalog.folders import list_folders, look_into
 from holdfast.catalog.signed import read_signed
 from holdfast.crypto.signing import Verifier
 from holdfast.errors import IntegrityError, ObjectMissing
 from holdfast.manifest.exports import ExportManifest
-from holdfast.storage.protocol import Store, StoredObject
+from holdfast.storage.protocol import Store
 from holdfast.values import keys
 from holdfast.values.ids import RestorePointId
 
@@ -25,18 +26,11 @@ class ExportCatalog:
 
     def entries(self) -> list[Entry]:
         """Every export and every remnant of one, oldest first, from one listing."""
-        folders: dict[RestorePointId, dict[str, StoredObject]] = {}
-        for stored in self.store.list(self.keys.exports):
-            folder, _, name = stored.key[len(self.keys.exports) :].partition("/")
-            id = RestorePointId.recognised(folder)
-            if id is not None:
-                folders.setdefault(id, {})[name] = stored
-        return [Entry(id, folders[id]) for id in sorted(folders)]
+        return list_folders(self.store, self.keys.exports)
 
     def entry(self, id: RestorePointId) -> Entry:
         """What lies below one export's prefix, which may be nothing."""
-        prefix = self.keys.export(id, "")
-        return Entry(id, {stored.key[len(prefix) :]: stored for stored in self.store.list(prefix)})
+        return look_into(self.store, self.keys.export(id, ""), id)
 
     def manifest(self, id: RestorePointId, verifier: Verifier) -> ExportManifest:
         """The manifest of an export, its signature checked.

@@ -142,6 +142,10 @@ class Streamed:
             running = beside.submit(stream_wal, self.site.environment(), spool=spool, stop=stop)
             try:
                 yield running
+            except BaseException as error:
+                stop.set()
+                error.add_note(f"the stream: {running.exception(timeout=60)!r}")
+                raise
             finally:
                 stop.set()
             running.result(timeout=60)

@@ -130,7 +130,8 @@ def test_interrupted_check_goes_on_where_it_was(site: Site, monkeypatch: pytest.
             _check(site)
     second = _check(site)
     assert second.ok
-    assert second.read == second.pieces - 3
+    # One of them may not have been wholly read when another was interrupted.
+    assert second.pieces - 3 <= second.read < second.pieces
 
 
 def test_flipped_byte_is_found_and_remembered(site: Site) -> None:

@@ -10,6 +10,7 @@ from holdfast.streaming.control import Control
 from holdfast.streaming.ledger import Ledger
 from holdfast.streaming.start import Start, plan_start
 from holdfast.values.lsn import Lsn
+from holdfast.wal.server import read_source
 from holdfast.wal.slot import HoldingSlot
 
 
@@ -67,7 +68,8 @@ def plan(control: Control, ledger: Ledger, findings: Findings, pending: frozense
             "knows nothing: is it an old primary?"
         )
     first = history.segment(start.number, source.segment_bytes)
-    if first.start > source.flush_lsn:
+    # It has moved on since it was asked: a slot is made where the newest checkpoint began.
+    if first.start > source.flush_lsn and first.start > (source := read_source(control.session)).flush_lsn:
         message = f"WAL of {source.system_identifier}: the store has it up to {first.start}, "
         if source.in_recovery:
             raise DatabaseUnavailable(f"{message}this standby only up to {source.flush_lsn}")

@@ -139,9 +139,7 @@ def _unless_hindered(environment: Environment, locks: Locks, entry: Entry, decis
     reason = locks.reason(_keys(environment, entry))
     if reason is None and checks_of(entry):
         _, is_disputed = genuine_restore_check(environment.catalog, entry, environment.verifier())
-        reason = (
-            "a record of its restore check cannot be trusted: left for a person to look at" if is_disputed else None
-        )
+        reason = _DISPUTED if is_disputed else None
     return decision if reason is None else Decision(decision.id, True, reason)
 
 

@@ -45,10 +45,9 @@ def choose_windows(
     return tuple(sorted(holding, key=lambda one: (one.timeline, one.start_lsn, one.begins_at), reverse=True))
 
 
-def newest_cluster(coverage: Coverage) -> str | None:
-    """The system identifier of the cluster whose base backup is the newest."""
-    newest = max(coverage.windows, key=lambda one: one.begins_at, default=None)
-    return newest.system_identifier if newest is not None else None
+def newest_cluster(windows: Iterable[Window]) -> str:
+    """The system identifier of the cluster whose base backup is the newest; there must be a window."""
+    return max(windows, key=lambda one: one.begins_at).system_identifier
 
 
 def chain_of(coverage: Coverage, id: str) -> tuple[BaseBackupManifest, ...] | None:
@@ -88,7 +87,7 @@ def _of_timeline(windows: list[Window], timeline: int | None) -> list[Window]:
 
 def _newest(windows: list[Window]) -> list[Window]:
     """Of the cluster whose base backup is the newest, and of its newest timeline, up to its end."""
-    system = max(windows, key=lambda one: one.begins_at).system_identifier
+    system = newest_cluster(windows)
     own = [one for one in windows if one.system_identifier == system]
     timeline = max(one.timeline for one in own)
     end = max(one.end_lsn for one in own if one.timeline == timeline)

@@ -66,7 +66,7 @@ def _told(
     coverage: Coverage, windows: tuple[Window, ...], timeline: int | None, system_identifier: str | None
 ) -> Iterator[str]:
     """What the choice was, where others would have been possible, or another was to be expected."""
-    chosen, current = windows[0], system_identifier or newest_cluster(coverage)
+    chosen, current = windows[0], system_identifier or newest_cluster(coverage.windows)
     others = sorted({window.timeline for window in windows} - {chosen.timeline})
     if others and timeline is None:
         also = ", ".join(map(str, others))

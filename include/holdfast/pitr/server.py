@@ -13,7 +13,8 @@ from holdfast.pitr.settings import Configuration
 from holdfast.postgres.conninfo import Target
 from holdfast.process.child import Command
 from holdfast.process.supervision import Child
-from holdfast.recovery.orphans import clear_leftovers, read_lines
+from holdfast.recovery.cluster import shut_down
+from holdfast.recovery.orphans import clear_leftovers, is_ready, read_lines
 
 _STOP_S = 600.0
 _TAIL_BYTES = 64 << 10
@@ -50,24 +51,18 @@ class ReplayServer:
             os.close(log)
 
     def phase(self) -> Phase:
-        """How far it is, by the eighth line of postmaster.pid (source: PostgreSQL, miscadmin.h).
-
-        ``up``: it takes connections, recovering or not.
-        """
+        """How far it is; ``up``: it takes connections, recovering or not."""
         if self._child is None or not self._child.is_running():
             return "gone"
-        lines = read_lines(self._data / "postmaster.pid")
-        return "up" if len(lines) > 7 and lines[7].strip() == "ready" else "starting"
+        return "up" if is_ready(read_lines(self._data / "postmaster.pid")) else "starting"
 
     def stop(self) -> None:
         """Shut it down cleanly, sessions notwithstanding; does nothing when it does not run."""
         if self._child is None:
             return
-        self._child.signal(signal.SIGINT, whole_group=False)
         try:
-            self._child.wait(_STOP_S)
+            shut_down(self._child, _STOP_S)
         finally:
-            self._child.end()
             self._child = None
 
     def last_words(self) -> str:

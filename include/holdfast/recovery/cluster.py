@@ -22,7 +22,7 @@ from holdfast.process.child import Command, base_environment, run
 from holdfast.process.supervision import Child
 from holdfast.recovery.account import Account, server_account
 from holdfast.recovery.loopback import unused_port
-from holdfast.recovery.orphans import clear_leftovers, read_lines
+from holdfast.recovery.orphans import clear_leftovers, is_ready, read_lines
 
 _START_S = 60.0
 _STOP_S = 60.0
@@ -118,12 +118,9 @@ class Cluster:
         """Shut down cleanly, sessions notwithstanding; does nothing when it does not run."""
         if self._child is None:
             return
-        # Only the postmaster: it tells its own children in the right order.
-        self._child.signal(signal.SIGINT, whole_group=False)
         try:
-            self._child.wait(_STOP_S)
+            shut_down(self._child, _STOP_S)
         finally:
-            self._child.end()
             self._child = None
 
     def kill(self) -> None:
@@ -201,20 +198,27 @@ class Cluster:
         return Command(argv, base_environment() | _libraries(self.bin), privileges=privileges)
 
     def _await_ready(self) -> None:
-        """The eighth line of postmaster.pid says how far the server is (source: PostgreSQL, miscadmin.h).
-
-        An isolated one knows itself by another number than we do; there was no such file before it was started.
-        """
+        """An isolated one knows itself by another number than we do; there was no such file before it was started."""
         deadline = time.monotonic() + _START_S
         status_file = self.data / "postmaster.pid"
         while time.monotonic() < deadline and self._running.is_running():
             lines = read_lines(status_file)
             is_its_own = bool(self._isolation) or lines[:1] == [str(self.pid)]
-            if len(lines) > 7 and lines[7].strip() == "ready" and is_its_own:
+            if is_ready(lines) and is_its_own:
                 return
             time.sleep(0.02)
         said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
         raise PermanentError(f"PostgreSQL in {self.folder}: did not start: {' / '.join(said)}")
+
+
+def shut_down(server: Child, patience_s: float) -> None:
+    """Shut a server down cleanly, sessions notwithstanding; what is left of it after that time is ended."""
+    # Only the postmaster: it tells its own children in the right order.
+    server.signal(signal.SIGINT, whole_group=False)
+    try:
+        server.wait(patience_s)
+    finally:
+        server.end()
 
 
 def _libraries(bin: Path) -> dict[str, str]:

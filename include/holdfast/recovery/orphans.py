@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -69,6 +69,14 @@ def read_lines(lock: Path) -> list[str]:
         return []
     with os.fdopen(descriptor, "rb") as file:
         return os.pread(descriptor, 4096, 0).decode(errors="replace").splitlines() if _is_file(file.fileno()) else []
+
+
+def is_ready(lock: Sequence[str]) -> bool:
+    """Does the server whose lock file has these lines take connections, recovering or not?
+
+    The eighth line says how far it is (source: PostgreSQL, miscadmin.h).
+    """
+    return len(lock) > 7 and lock[7].strip() == "ready"
 
 
 def _is_file(descriptor: int) -> bool:

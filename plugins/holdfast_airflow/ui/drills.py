@@ -16,7 +16,7 @@ def sentence(run: RunFacts) -> Outcome:
     if verdict == "passed":
         return _passed(run)
     if run.state == "failed":
-        return "bad", f"There is no evidence: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"There is no evidence: {run.blamed} failed. Its log says why and what to do."
     if run.state == "success":
         return "bad", "There is no evidence: the run was marked a success without it."
     return "wait", "Under way: nothing is proven before the evidence is recorded."
@@ -28,7 +28,7 @@ def _passed(run: RunFacts) -> Outcome:
         people = ", ".join(run.closing.texts("approved_by")) or "nobody"
         return "good", f"{done}, compared, and approved by {people}."
     if run.state == "failed":
-        return "warn", f"{done} and compared, but {_names(run)} failed."
+        return "warn", f"{done} and compared, but {run.blamed} failed."
     if not run.has_gates and run.recovers_to_instant:
         return "good", "Recovered for real and compared: what was there at that instant is there."
     if not run.has_gates:
@@ -36,7 +36,3 @@ def _passed(run: RunFacts) -> Outcome:
     if run.state == "success":
         return "bad", f"{done} and compared, but the run was marked a success: nobody's approval is on record."
     return "wait", f"{done} and compared. It waits for approval."
-
-
-def _names(run: RunFacts) -> str:
-    return ", ".join(run.failed) or "the run"

@@ -15,7 +15,7 @@ def sentence(run: RunFacts) -> Outcome:
     if verdict == "passed":
         return _passed(run)
     if run.state == "failed":
-        return "bad", f"There is no evidence: {_names(run)} failed. Its log says why, and what is where."
+        return "bad", f"There is no evidence: {run.blamed} failed. Its log says why, and what is where."
     if run.state == "success":
         return "bad", "There is no evidence: the run was marked a success without it."
     if run.plan and not run.has_changed_live:
@@ -30,9 +30,5 @@ def _passed(run: RunFacts) -> Outcome:
         return "good", "Nothing had to be changed: what is live is as it was. The plan says why."
     people = ", ".join(name for answer in run.approvals if (name := answer.text("approver"))) or "nobody by name"
     if run.state == "failed":
-        return "warn", f"Done, approved by {people}, but {_names(run)} failed."
+        return "warn", f"Done, approved by {people}, but {run.blamed} failed."
     return "good", f"Done and recorded; approved by {people}."
-
-
-def _names(run: RunFacts) -> str:
-    return ", ".join(run.failed) or "the run"

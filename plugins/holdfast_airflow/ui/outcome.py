@@ -52,11 +52,11 @@ def sentence(run: RunFacts) -> Outcome:
 
 def _restore_point(run: RunFacts) -> Outcome:
     if run.is_committed and run.state == "failed":
-        return "warn", f"The restore point is committed, but {_names(run)} failed."
+        return "warn", f"The restore point is committed, but {run.blamed} failed."
     if run.is_committed:
         return "good", "The restore point is committed: encrypted, verified and signed."
     if run.state == "failed":
-        return "bad", f"There is no restore point: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"There is no restore point: {run.blamed} failed. Its log says why and what to do."
     if run.state == "success":
         return "bad", "There is no restore point: the run was marked a success without its manifest."
     return "wait", "Under way: there is no restore point before its manifest is written."
@@ -65,11 +65,11 @@ def _restore_point(run: RunFacts) -> Outcome:
 def _media_snapshot(run: RunFacts) -> Outcome:
     is_committed = run.media.text("snapshot") is not None
     if is_committed and run.state == "failed":
-        return "warn", f"The media snapshot is committed, but {_names(run)} failed."
+        return "warn", f"The media snapshot is committed, but {run.blamed} failed."
     if is_committed:
         return "good", "The media snapshot is committed: encrypted and signed."
     if run.state == "failed":
-        return "bad", f"There is no media snapshot: {_names(run)} failed. Earlier ones are as they were."
+        return "bad", f"There is no media snapshot: {run.blamed} failed. Earlier ones are as they were."
     if run.state == "success":
         return "bad", "There is no media snapshot: the run was marked a success without it."
     return "wait", "Under way: there is no media snapshot before its manifest is written."
@@ -77,7 +77,7 @@ def _media_snapshot(run: RunFacts) -> Outcome:
 
 def _expiry(run: RunFacts) -> Outcome:
     if run.state == "failed":
-        return "bad", f"Not finished: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"Not finished: {run.blamed} failed. Its log says why and what to do."
     if run.expired.flag("dry_run"):
         return "good", "Nothing was deleted: the run only says what would be."
     if run.expired:
@@ -89,7 +89,7 @@ def _expiry(run: RunFacts) -> Outcome:
 
 def _instant(run: RunFacts) -> Outcome:
     if run.state == "failed":
-        return "bad", f"Not answered: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"Not answered: {run.blamed} failed. Its log says why and what to do."
     if run.instant.text("restore_point_before"):
         return "good", "Found, and there is a restore point from before."
     if run.instant.text("first"):
@@ -105,11 +105,7 @@ def _media_check(run: RunFacts) -> Outcome:
     if run.media_check and run.state == "success":
         return "good", "Everything that was read is as it was stored."
     if run.state == "failed":
-        return "bad", f"The check did not finish: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"The check did not finish: {run.blamed} failed. Its log says why and what to do."
     if run.state == "success":
         return "bad", "Nothing was checked: the run was marked a success without it."
     return "wait", "Under way."
-
-
-def _names(run: RunFacts) -> str:
-    return ", ".join(run.failed) or "the run"

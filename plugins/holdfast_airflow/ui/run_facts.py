@@ -193,6 +193,11 @@ class RunFacts:
         return tuple(step.task_id for step in self.steps if step.state == "failed")
 
     @property
+    def blamed(self) -> str:
+        """The failed tasks in a sentence; the run itself where it failed without one."""
+        return ", ".join(self.failed) or "the run"
+
+    @property
     def restore_point(self) -> str | None:
         """The restore point's id; None before it is opened."""
         if not self.makes_restore_point:

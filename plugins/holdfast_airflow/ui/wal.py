@@ -35,7 +35,7 @@ def _stream(run: RunFacts) -> Outcome:
     if run.wal and run.state == "success":
         return "good", "What the server wrote is in the store: encrypted and signed."
     if run.state == "failed":
-        return "bad", f"{_names(run)} failed: the server holds WAL back until a run works again. Its log says why."
+        return "bad", f"{run.blamed} failed: the server holds WAL back until a run works again. Its log says why."
     if run.state == "success":
         return "bad", "Nothing is known to be stored: the run was marked a success without it."
     return "wait", "Under way: WAL is stored as it comes. Figures are shown when the run's time is over."
@@ -44,11 +44,11 @@ def _stream(run: RunFacts) -> Outcome:
 def _base_backup(run: RunFacts) -> Outcome:
     is_committed = run.base_backup.text("base_backup") is not None
     if is_committed and run.state == "failed":
-        return "warn", f"The base backup is committed, but {_names(run)} failed."
+        return "warn", f"The base backup is committed, but {run.blamed} failed."
     if is_committed:
         return "good", "The base backup is committed, with all WAL that it needs: encrypted and signed."
     if run.state == "failed":
-        return "bad", f"There is no base backup: {_names(run)} failed. Earlier ones are as they were."
+        return "bad", f"There is no base backup: {run.blamed} failed. Earlier ones are as they were."
     if run.state == "success":
         return "bad", "There is no base backup: the run was marked a success without its manifest."
     return "wait", "Under way: there is no base backup before its WAL is stored and its manifest written."
@@ -60,11 +60,7 @@ def _check(run: RunFacts) -> Outcome:
     if run.wal_check and run.state == "success":
         return "good", "From each kept base backup on, WAL is there without a gap, and is as it was stored."
     if run.state == "failed":
-        return "bad", f"The check did not finish: {_names(run)} failed. Its log says why and what to do."
+        return "bad", f"The check did not finish: {run.blamed} failed. Its log says why and what to do."
     if run.state == "success":
         return "bad", "Nothing was checked: the run was marked a success without it."
     return "wait", "Under way."
-
-
-def _names(run: RunFacts) -> str:
-    return ", ".join(run.failed) or "the run"

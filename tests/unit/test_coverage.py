@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from fix_environment import MakeSite, Site
+from holdfast.backup.base.parent import committed
 from holdfast.catalog import WalPiece
 from holdfast.catalog.drafts import read_draft
 from holdfast.catalog.wal_checks import WalCheckCatalog
@@ -232,6 +233,20 @@ def test_incremental_needs_all_that_it_builds_on(environment: Environment, wal: 
     found = _coverage(environment)
     assert found.base_backups == ()
     assert [fault.split(":")[0] for fault in found.faults] == [f"base backup {full}", f"base backup {incremental}"]
+
+
+def test_base_backups_of_one_second_are_in_the_order_they_were_taken(environment: Environment, wal: WalFactory) -> None:
+    """Their ids sort by chance then; one built on a parent that is gone is never taken for whole."""
+    wal.segments(2, 9)
+    chain: list[str] = []
+    for number in range(5):
+        start = 2.1 + number / 10
+        chain.append(wal.base(wal.at(start), wal.at(start + 0.05), at=minute(5), chain=tuple(chain)))
+    assert chain != sorted(chain), "by their ids they would be in order here, and nothing tried"
+    assert [base.id for base in _coverage(environment).base_backups] == chain
+    assert [base.id for base in committed(environment)] == chain
+    environment.store.delete(environment.keys.base_backup(RestorePointId.parse(chain[0]), "base.tar.zst.age"))
+    assert _coverage(environment).base_backups == ()
 
 
 def test_base_backup_without_its_wal_cannot_be_used(environment: Environment, wal: WalFactory) -> None:

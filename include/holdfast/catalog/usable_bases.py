@@ -52,7 +52,7 @@ def committed_bases(
             faults.append(f"base backup {entry.id}: {said(error)}")
             continue
         found.append((manifest, entry.missing(manifest)))
-    return found, faults
+    return sorted(found, key=lambda each: each[0].age), faults
 
 
 def _damaged(catalog: BaseBackupCatalog, manifest: BaseBackupManifest, damaged: Collection[str]) -> list[str]:

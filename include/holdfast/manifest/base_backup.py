@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from holdfast.manifest.model import Record
+from holdfast.values.lsn import Lsn
 
 
 class BaseArtifact(Record):
@@ -51,6 +52,14 @@ class BaseBackupManifest(Record):
     files: int
     data_bytes: int
     artifacts: tuple[BaseArtifact, ...]
+
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Sorts base backups by when the server began them: one builds only on those before it.
+
+        Ids do not tell: they are of whole seconds, and a run that was opened early may be taken late.
+        """
+        return self.started_at, Lsn.parse(self.start_lsn).value
 
     @property
     def artifact_sizes(self) -> dict[str, int]:

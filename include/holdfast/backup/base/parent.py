@@ -71,7 +71,7 @@ def committed(environment: Environment) -> list[BaseBackupManifest]:
             continue  # the watch and `wal check` speak of it; nothing is built on it
         if not entry.missing(manifest):
             found.append(manifest)
-    return found
+    return sorted(found, key=lambda each: each.age)
 
 
 def choose(known: list[BaseBackupManifest], source: BaseSource, full_every: Duration) -> BaseBackupManifest | None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from holdfast.policy import places
+from holdfast.policy.alerts import Alerts
 from holdfast.policy.drill import Drill
 from holdfast.policy.fields import (
     ConnId,
@@ -176,12 +177,6 @@ class Access(Part):
     approve: tuple[RoleName, ...] = ("DevOps", "DBA", "TeamLead")
     delete: tuple[RoleName, ...] = ("DevOps",)
     read: tuple[RoleName, ...] = ("TeamLead", "Developer", "Viewer")
-
-
-class Alerts(Part):
-    """Who is told: an Apprise connection."""
-
-    conn_id: ConnId
 
 
 class EnvironmentPolicy(Part):

@@ -187,6 +187,28 @@ class EnvironmentKeys:
         """What one check of the WAL has read."""
         return f"{self.wal_of(system_identifier)}checks/{id}.json"
 
+    def wal_status(self, system_identifier: str, name: str) -> str:
+        """What a streamer last said of itself and its source, signed; with an empty name their folder."""
+        return f"{self.wal_of(system_identifier)}status/{_plain(name) if name else ''}"
+
+    @property
+    def watch(self) -> str:
+        """Prefix of what the watch remembers from round to round, with its closing slash."""
+        return f"{self.root}watch/"
+
+    def watch_record(self, name: str) -> str:
+        """One record of the watch, or its signature."""
+        return self.watch + _plain(name)
+
+    @property
+    def audit(self) -> str:
+        """Prefix of the audit trail, with its closing slash."""
+        return f"{self.root}audit/"
+
+    def audit_record(self, month: str, name: str) -> str:
+        """One record of the audit trail, or its signature; ``month`` as 2026-11."""
+        return f"{self.audit}{_plain(month)}/{_plain(name)}"
+
     @property
     def base_backups(self) -> str:
         """Prefix of all base backups, with its closing slash."""

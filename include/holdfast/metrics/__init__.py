@@ -1,0 +1,1 @@
+"""Gauges and timings with documented names: what the watch knows, for Prometheus, StatsD and OpenTelemetry."""

@@ -48,7 +48,7 @@ class Alerts(Part):
     remind: Remind = Remind()
     contacts: Contacts = Contacts()
     severities: Mapping[str, Literal["page", "notify", "off"]] = Field(
-        default={}, description="another severity for a kind of finding, such as `too_large: off`"
+        default_factory=dict, description="another severity for a kind of finding, such as `too_large: off`"
     )
     ping_conn_id: ConnId | None = Field(
         default=None, description="the connection whose URL every round of the watch calls: silence there is an alarm"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
+from pydantic import Field
+
 from holdfast.manifest.model import Record
 
 Verdict = Literal["passed", "failed"]
@@ -163,7 +165,7 @@ class EnvironmentFacts(Record):
     read_at: datetime
     since: datetime | None
     points: tuple[PointFacts, ...] = ()
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default_factory=dict)
     faulty: tuple[FaultyPoint, ...] = ()
     unfinished: tuple[UnfinishedPoint, ...] = ()
     tried: tuple[TriedFacts, ...] = ()

@@ -37,7 +37,7 @@ def ensure_many(place: Place, count: int, watch: Watch) -> None:
     def write(number: int) -> None:
         id = RestorePointId.make(_FIRST + number * timedelta(hours=6), "nightly", f"run {number}")
         artifacts = tuple(_put(store, id, content) for content in ("database", "globals"))
-        manifest = _manifest(id, number, artifacts)
+        manifest = manifest_of(id, number, artifacts)
         write_signed(store, _KEYS.manifest(id), _KEYS.signature(id), manifest.encode(), signer)
 
     with watch.doing(f"writing {count} restore points, once"), ThreadPoolExecutor(_WRITERS) as writers:
@@ -60,11 +60,20 @@ def _put(store: LocalStore, id: RestorePointId, content: Literal["database", "gl
     )
 
 
-def _manifest(id: RestorePointId, number: int, artifacts: tuple[Artifact, ...]) -> Manifest:
+def manifest_of(
+    id: RestorePointId,
+    number: int,
+    artifacts: tuple[Artifact, ...],
+    *,
+    app: str = APP,
+    environment: str = MANY,
+    tables: int = _TABLES,
+) -> Manifest:
+    """A manifest of chosen facts, a little different for each ``number``."""
     return Manifest(
         id=str(id),
-        app=APP,
-        environment=MANY,
+        app=app,
+        environment=environment,
         tier=id.tier,
         label=None,
         opened_at=id.opened_at,
@@ -75,22 +84,22 @@ def _manifest(id: RestorePointId, number: int, artifacts: tuple[Artifact, ...]) 
             compression="zstd:1",
             started_at=id.opened_at,
             finished_at=id.opened_at + timedelta(seconds=4),
-            source=_source(id, number),
+            source=_source(id, number, tables),
         ),
         verification=Verification(
             verified_at=id.opened_at + timedelta(seconds=5),
             decrypted=True,
-            listed_tables=_TABLES,
+            listed_tables=tables,
             archive_format="1.16",
             seconds=0.4,
         ),
     )
 
 
-def _source(id: RestorePointId, number: int) -> SourceFacts:
+def _source(id: RestorePointId, number: int, count: int) -> SourceFacts:
     tables = tuple(
         Table(schema_name="public", name=f"table_{place}", oid=16_384 + place, rows=1_000 * place + number)
-        for place in range(_TABLES)
+        for place in range(count)
     )
     return SourceFacts(
         server_version="18.6",

@@ -43,6 +43,11 @@ class Place:
         return self.root / "many"
 
     @property
+    def fleet(self) -> Path:
+        """The store with very many environments and its policy files, which are kept."""
+        return self.root / "fleet"
+
+    @property
     def seaweedfs(self) -> Path:
         """The S3 server's data."""
         return self.root / "seaweedfs"

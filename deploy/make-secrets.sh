@@ -106,10 +106,12 @@ if [ -n "$demo" ]; then
     once demo_s3_secret_key password
     once demo_s3.json s3_logins
     once connections.yaml demo_connections
+    once connections-alerts.yaml demo_stores
     once connections-recovery.yaml demo_stores
     once connections-operations.yaml demo_operations
 fi
 once connections.yaml connections
+once connections-alerts.yaml connections
 once connections-recovery.yaml connections
 once connections-operations.yaml connections
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent.
 
 from hypothesis import settings
 
+from holdfast.redaction import KNOWN
 from sharing_out import Scheduling, turn_of
 
 # Shells start background jobs with Ctrl-C ignored, which all that is started here would inherit.
@@ -31,10 +33,18 @@ pytest_plugins = [
     "fix_make_run",
     "fix_wal",
     "fix_recover",
+    "fix_webhook",
 ]
 
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> Iterator[None]:
+    """One test's passwords are words of another's: what is read here is not kept from test to test."""
+    KNOWN.forget()
+    yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -65,10 +66,16 @@ class FailingStore:
         self._finish("after" if moment == "amid" else moment, key)
         return facts
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         moment = self._begin("list", prefix)
-        found = self._inner.list(prefix)
+        found = self._inner.list(prefix, after=after)
         return self._until_the_end(self._cut(found, prefix) if moment == "amid" else found, moment, prefix)
+
+    def folders(self, prefix: str) -> builtins.list[str]:
+        moment = self._begin("folders", prefix)
+        found = self._inner.folders(prefix)
+        self._finish("after" if moment == "amid" else moment, prefix)
+        return found
 
     def delete(self, key: str) -> None:
         moment = self._begin("delete", key)

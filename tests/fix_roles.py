@@ -1,4 +1,4 @@
-"""People of every role before a running Airflow: two environments of one app, one of an app that few may see."""
+"""People of every role before a running Airflow: two environments of one app, one that few may see, and the watch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 from fix_airflow import MODULE, Airflow, await_true, running_airflow
-from fix_environment import Site
+from fix_environment import PROJECT, Site
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.recovery.cluster import Cluster
 from holdfast_embedded.airflow.api import segment
@@ -34,6 +34,7 @@ TIERS = {
 OPERATIONS = ("restore", "switch_back", "find_instant", "restore_tables", "recover_rows", "undo_rows", "rollback")
 DAGS = (*TIERS, "expire", "pitr_drill", *OPERATIONS)
 SHOP = ("shop-staging", "shop-production")
+WATCH = "holdfast.watch"
 GATE = "shop-production.gate"
 # Waits for an answer as a drill does, under the same rights.
 _GATE_MODULE = f'''
@@ -119,7 +120,7 @@ def open_office(cluster: Cluster, folder: Path) -> Iterator[Office]:
     with running_airflow(cluster, site) as airflow:
         secrets = Secrets.load(folder / "state" / "secrets")
         people = {login.name: Person(login.name, login.password, airflow.url) for login in embedded_logins(secrets)}
-        expected = {f"{place}.{tier}" for place in (*SHOP, "vault-main") for tier in DAGS} | {GATE}
+        expected = {f"{place}.{tier}" for place in (*SHOP, "vault-main") for tier in DAGS} | {GATE, WATCH}
 
         def are_known() -> bool:
             errors = airflow.api.items("importErrors", "import_errors")
@@ -154,6 +155,7 @@ def _site(folder: Path) -> Site:
         (dags / f"{app}.yaml").write_text(yaml.safe_dump({"app": app, "environments": environments}))
         (dags / f"{app}.py").write_text(MODULE)
     (dags / "gate.py").write_text(_GATE_MODULE)
+    (dags / "holdfast_watch.py").write_text((PROJECT / "dags" / "holdfast_watch.py").read_text())
     return Site(folder, dags / "shop.yaml", folder / "keys", store)
 
 

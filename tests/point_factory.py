@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from holdfast.catalog import Catalog, write_signed
 from holdfast.catalog.restore_checks import RestoreCheck, write_restore_check
+from holdfast.crypto.age import Recipient, encrypt
 from holdfast.crypto.signing import Signer
 from holdfast.manifest.model import Artifact, DatabaseBackup, Manifest, MediaFacts, SourceFacts, Table, Verification
 from holdfast.values.ids import RestorePointId
@@ -14,8 +16,8 @@ from holdfast.values.ids import RestorePointId
 CONTENT = b"x" * 64
 
 
-def make_manifest(id: RestorePointId, media: MediaFacts | None = None) -> Manifest:
-    """A manifest of one table of 42 rows, whose only artifact holds ``CONTENT``."""
+def make_manifest(id: RestorePointId, media: MediaFacts | None = None, content: bytes = CONTENT) -> Manifest:
+    """A manifest of one table of 42 rows, whose only artifact holds ``content``."""
     source = SourceFacts(
         server_version="18.6",
         server_version_num=180006,
@@ -39,8 +41,8 @@ def make_manifest(id: RestorePointId, media: MediaFacts | None = None) -> Manife
         name="database.dump.age",
         content="database",
         format="custom",
-        bytes=len(CONTENT),
-        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
         recipients=("age1x",),
     )
     return Manifest(
@@ -82,12 +84,22 @@ def media_of(catalog: Catalog, id: RestorePointId) -> MediaFacts:
 
 
 def store_point(
-    catalog: Catalog, signer: Signer, opened_at: datetime, tier: str = "nightly", *, has_media: bool = False
+    catalog: Catalog,
+    signer: Signer,
+    opened_at: datetime,
+    tier: str = "nightly",
+    *,
+    has_media: bool = False,
+    recipients: Sequence[Recipient] = (),
 ) -> RestorePointId:
-    """Commit one restore point as a backup would; with ``has_media``, its media snapshot must stand already."""
+    """Commit one restore point as a backup would; with ``has_media``, its media snapshot must stand already.
+
+    Its artifact is an age file for the ``recipients``; without any, it is none at all.
+    """
     id = RestorePointId.make(opened_at, tier, f"{tier} {opened_at}")
-    manifest = make_manifest(id, media_of(catalog, id) if has_media else None)
-    catalog.store.put(catalog.keys.artifact(id, "database.dump.age"), [CONTENT])
+    content = b"".join(encrypt([CONTENT], recipients)) if recipients else CONTENT
+    manifest = make_manifest(id, media_of(catalog, id) if has_media else None, content)
+    catalog.store.put(catalog.keys.artifact(id, "database.dump.age"), [content])
     write_signed(catalog.store, catalog.keys.manifest(id), catalog.keys.signature(id), manifest.encode(), signer)
     return id
 

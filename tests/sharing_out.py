@@ -25,6 +25,7 @@ LONGEST = (
     "tests/e2e/test_celery_queues.py",
     "tests/airflow/test_roles.py",
     "tests/airflow/test_killed_task.py",
+    "tests/airflow/test_alerts_run.py",
     "tests/airflow/test_snapshot_pipeline.py",
     "tests/airflow/test_role_making.py",
     "tests/fault/test_store_s3_faults.py",

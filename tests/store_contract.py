@@ -6,13 +6,15 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import HoldfastError, ObjectExists, ObjectMissing, UsageError
+from holdfast.errors import HoldfastError, ObjectExists, ObjectMissing, StoreError, UsageError
+from holdfast.storage.names import is_part
 from holdfast.storage.protocol import Store, StoredObject
 
 MIB = 1 << 20
@@ -24,6 +26,7 @@ BAD_KEYS = (
 
 _numbers = itertools.count(1)
 _part = st.from_regex(r"[A-Za-z0-9_]([A-Za-z0-9._=-]{0,20}[A-Za-z0-9_=-])?", fullmatch=True)
+_path = st.lists(st.text("aZ0.-_", min_size=1, max_size=3).filter(is_part), min_size=1, max_size=3).map("/".join)
 _slow_ok = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
@@ -217,12 +220,50 @@ class StoreContract:
         assert keys_of(store, "a/y/") == ["a/y/z"]
         assert keys_of(store, "absent/") == keys_of(store, "b/") == []
 
+    def test_list_after_a_key(self, store: Store) -> None:
+        """Only what sorts behind it, whether it stands there or not, and wherever folders and objects mix."""
+        keys = ["a/x", "a/y/z", "a-b/x", "a.b", "a0", "A/x", "aa/x", "a=/x", "a/y-/z", "a/y.z", "b"]
+        for key in keys:
+            store.put(key, [b"x"])
+        afters = {*keys, "", "0", "a", "a/", "a-", "a/y", "a/y/", "a/y-", "a-b/", "c", "z/z", "A/y", "a/x/y"}
+        for after in sorted(afters):
+            found = [each.key for each in store.list("", after=after)]
+            assert found == sorted(key for key in keys if key > after), after
+            found = [each.key for each in store.list("a/", after=after)]
+            assert found == sorted(key for key in keys if key.startswith("a/") and key > after), after
+
+    @given(names=st.lists(_path, min_size=1, max_size=6, unique=True), after=_path)
+    @_slow_ok
+    def test_list_after_any_key(self, store: Store, names: list[str], after: str) -> None:
+        """No name leads a server to leave out what sorts behind it."""
+        prefix = f"after-{next(_numbers)}/"
+        for name in names:
+            with suppress(StoreError, ObjectExists):  # a folder of that name may stand in its place
+                store.put(prefix + name, [b"x"])
+        stored = keys_of(store, prefix)
+        assert [each.key for each in store.list(prefix, after=prefix + after)] == [
+            key for key in stored if key > prefix + after
+        ]
+
+    def test_folders(self, store: Store) -> None:
+        """The names right below a prefix, objects there not among them, in the order of the names."""
+        for key in ("a/x", "a/y/z", "a-b/x", "a.b", "aa/x/y", "b/c"):
+            store.put(key, [b"x"])
+        assert store.folders("") == ["a", "a-b", "aa", "b"]
+        assert store.folders("a/") == ["y"]
+        assert store.folders("aa/") == ["x"]
+        assert store.folders("a-b/") == store.folders("absent/") == store.folders("a.b/") == []
+        with pytest.raises(UsageError, match="slash"):
+            store.folders("a")
+
     def test_list_goes_on_after_a_thousand(self, store: Store) -> None:
         """More keys than one answer of a server holds."""
         keys = [f"many/{number:05}/x" for number in range(1050)]
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(lambda key: store.put(key, [b"1"]), keys))
         assert keys_of(store, "many/") == keys
+        assert store.folders("many/") == [key.split("/")[1] for key in keys]
+        assert [found.key for found in store.list("many/", after=keys[20])] == keys[21:]
 
     def test_deleting(self, store: Store) -> None:
         """What is deleted is gone, its neighbours are not, and twice is no error."""
@@ -254,6 +295,7 @@ class StoreContract:
             lambda: store.head(key),
             lambda: store.delete(key),
             lambda: keys_of(store, f"{key}/"),
+            lambda: store.folders(f"{key}/"),
         ]
         for do in doings:
             with pytest.raises(UsageError):

@@ -22,6 +22,7 @@ from bench.measures import (
     restore,
     restore_check,
     startup,
+    status,
     verify,
     wal,
 )
@@ -40,6 +41,7 @@ MEASURES: Mapping[str, Callable[[Session], Result]] = MappingProxyType(
         "memory": memory.measure,
         "verify": verify.measure,
         "list": listing.measure,
+        "status": status.measure,
         "help": startup.measure,
         "dag": dag.measure,
         "media-sync": media_sync.measure,

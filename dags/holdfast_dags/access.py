@@ -7,10 +7,11 @@ runs are given here, DAG by DAG.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
+from holdfast.policy.model import Access
 from holdfast_dags.protected import Protected
 
 Kind = Literal["backup", "restore", "delete"]
@@ -63,11 +64,29 @@ def access_control(protected: Protected, tier: str) -> Permissions:
     access, kind = protected.policy.access, KINDS[tier]
     may_trigger = {"backup": access.backup, "restore": access.restore, "delete": access.delete}[kind]
     may_answer = access.approve if tier in _WITH_GATES else ()
-    roles = dict.fromkeys((*access.backup, *access.restore, *access.approve, *access.delete, *access.read))
     return {
         role: _permissions(triggers=role in may_trigger, answers=role in may_answer, deletes=role in access.delete)
-        for role in roles
+        for role in _every_role(access)
     }
+
+
+def watch_access(accesses: Sequence[Access]) -> Permissions:
+    """Who may read the watch, which shows every environment, and trigger it: those who may read or back up all of them.
+
+    Only of the roles that Holdfast makes (deploy/roles.yaml): one that does not exist, since a policy misspells it, is
+    an import error, and must hide its own app alone.
+    """
+
+    def in_all(lists: Sequence[Sequence[str]]) -> list[str]:
+        return [role for role in _every_role(Access()) if all(role in roles for roles in lists)] if lists else []
+
+    readers, triggers = in_all([_every_role(each) for each in accesses]), in_all([each.backup for each in accesses])
+    return {role: _permissions(triggers=role in triggers, answers=False, deletes=False) for role in readers}
+
+
+def _every_role(access: Access) -> tuple[str, ...]:
+    """Who may do anything may read as well."""
+    return tuple(dict.fromkeys((*access.backup, *access.restore, *access.approve, *access.delete, *access.read)))
 
 
 def _permissions(*, triggers: bool, answers: bool, deletes: bool) -> dict[str, set[str]]:

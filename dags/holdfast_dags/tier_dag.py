@@ -1,4 +1,4 @@
-"""The DAG that every tier starts from: its id, tags, schedule, retries and runbook."""
+"""The DAG that every tier starts from: its id, tags, schedule, retries, deadline and who hears of a failure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from croniter import croniter  # type: ignore[import-untyped]
 
 from holdfast.errors import PolicyError
+from holdfast_airflow.notifiers import HoldfastNotifier
 from holdfast_dags.access import access_control
+from holdfast_dags.deadlines import deadline_of
 from holdfast_dags.protected import Protected
 
 RECOVERY_QUEUE = "recovery"
@@ -51,10 +55,11 @@ def tier_dag(
 
     Raises PolicyError where the schedule can never be met.
     """
+    schedule = _either(_schedule(protected, tier), asset)
     dag = DAG(
         protected.dag_id(tier),
         description=f"{tier} of {protected.app} {protected.environment}",
-        schedule=_either(_schedule(protected, tier), asset),
+        schedule=schedule,
         # None for a clock's schedule: with one in the past, the first thing that a new policy does at noon would be
         # last night's backup. Without it the first run is the schedule's next one.
         start_date=_BEFORE_ALL if protected.tier(tier).schedule == _CONTINUOUS else None,
@@ -67,10 +72,26 @@ def tier_dag(
         default_args={"owner": "holdfast", **_RETRIES},
         tags=[protected.app, protected.environment, tier],
         params=dict(params or {}),
+        # Once for the run, whatever tasks of it failed.
+        on_failure_callback=HoldfastNotifier(
+            policy_file=str(protected.policy_file), environment=protected.environment, tier=tier, kind="run_failed"
+        ),
+        # Whoever starts something by hand that has no schedule is there to see how it goes.
+        deadline=None if schedule is None else [_deadline(protected, tier)],
     )
     # Not by the constructor, which warns at every parse of a module that would only go with Airflow 4.
     dag.access_control = access_control(protected, tier)  # type: ignore[assignment]  # invariant in its sets
     return dag
+
+
+def _deadline(protected: Protected, tier: str) -> DeadlineAlert:
+    """From when the run was queued: runs by hand have no logical date, by which there would be no deadline at all."""
+    told = {**protected.operator_arguments, "tier": tier, "kind": "deadline_missed"}
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=deadline_of(protected.policy, tier),
+        callback=SyncCallback(HoldfastNotifier, kwargs=told),
+    )
 
 
 def _either(

@@ -17,8 +17,11 @@ from holdfast.policy import EnvironmentPolicy, TierPolicy, load_policy
 from holdfast.policy.model import DUMP_TIERS
 from holdfast.storage.opening import open_store
 from holdfast.storage.protocol import Store
+from holdfast.values.actor import Actor
 from holdfast.values.connection import Connection, Connections
 from holdfast.values.keys import EnvironmentKeys
+
+_NOBODY = Actor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Environment:
     store: Store
     connections: Connections
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    actor: Actor = _NOBODY
 
     @property
     def catalog(self) -> Catalog:
@@ -154,8 +158,13 @@ class Environment:
         )
 
 
-def open_environment(policy_file: Path, environment: str, connections: Connections) -> Environment:
-    """Open one environment of a policy file; raises PolicyError or UsageError before anything is touched."""
+def open_environment(
+    policy_file: Path, environment: str, connections: Connections, actor: Actor = _NOBODY
+) -> Environment:
+    """Open one environment of a policy file; raises PolicyError or UsageError before anything is touched.
+
+    ``actor``: on whose behalf, for the audit trail.
+    """
     policy = load_policy(policy_file)
     section = policy.environments.get(environment)
     if section is None:
@@ -163,15 +172,28 @@ def open_environment(policy_file: Path, environment: str, connections: Connectio
             f"environment {environment!r}: not in policy {policy_file}",
             hint=f"The policy has: {', '.join(policy.environments)}.",
         )
+    return open_section(policy_file, policy.app, environment, section, connections, actor)
+
+
+def open_section(
+    policy_file: Path,
+    app: str,
+    environment: str,
+    section: EnvironmentPolicy,
+    connections: Connections,
+    actor: Actor = _NOBODY,
+) -> Environment:
+    """Open one environment of a policy that was loaded; raises UsageError before anything is touched."""
     connection = connections.get(section.store.conn_id) if section.store.conn_id is not None else None
     return Environment(
-        app=policy.app,
+        app=app,
         name=environment,
         policy_file=policy_file,
         policy=section,
-        keys=EnvironmentKeys(policy.app, environment),
+        keys=EnvironmentKeys(app, environment),
         store=open_store(section.store.url, connection),
         connections=connections,
+        actor=actor,
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from holdfast.redaction import redact
+
 
 class HoldfastError(Exception):
     """Root of all deliberate errors.
 
     ``message`` is lower case without a full stop: what, which, why. ``hint`` is a full sentence that
-    says what to do next. Neither may hold a secret.
+    says what to do next. Neither may hold a secret; what slips in is masked here, for messages are also stored:
+    in evidence, in findings, in the watch's records.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint) if hint else hint
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message

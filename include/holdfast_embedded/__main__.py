@@ -17,6 +17,7 @@ from holdfast_embedded.keeper import Stop, keep
 from holdfast_embedded.stack import Stack, started_stack
 from holdfast_embedded.state import State
 from holdfast_embedded.terminal import say, tell
+from holdfast_embedded.watch_round import watch_once
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +66,8 @@ def _first_round(stack: Stack, state: State, started_at: datetime) -> int:
         raise PermanentError("no policy in dags/ has an environment with the nightly tier")
     runs = Runs(stack.api, state.logs / "tasks", stack.require, started_at)
     outcomes = take_round(runs, protected.environments)
-    say(f"\n{report(outcomes, protected.faults)}\n")
+    found = watch_once(runs)
+    say(f"\n{report(outcomes, protected.faults)}\n{found}\n")
     say(f"Airflow: {stack.ui_url}   user {ADMIN}, password {stack.secrets.admin_password}")
     others = [login.name for login in embedded_logins(stack.secrets) if login.name != ADMIN]
     say(f"other roles: users {', '.join(others)}, passwords in {state.secrets}/USER_password")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote, quote_plus
 
 from airflow.sdk import BaseHook
 from airflow.sdk import Connection as AirflowConnection
@@ -11,7 +10,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from holdfast.errors import UsageError
+from holdfast.redaction import spellings
 from holdfast.values.connection import Connection
+from holdfast.values.credentials import learn_secrets, secrets_of
 
 
 class AirflowConnections:
@@ -26,8 +27,7 @@ class AirflowConnections:
                 f"connection {conn_id}: not defined in Airflow",
                 hint=f"Add the connection {conn_id} under Admin, Connections, or in the secrets backend.",
             ) from error
-        _mask(found.password)
-        return Connection(
+        connection = Connection(
             conn_id,
             found.conn_type or "",
             host=found.host or None,
@@ -37,12 +37,20 @@ class AirflowConnections:
             schema=found.schema or None,
             extra=_extra(found),
         )
+        _hide(connection)
+        return connection
 
 
-def _mask(password: str | None) -> None:
-    """Hide the password in the forms it takes inside URLs too; Airflow hides only the plain one."""
-    for form in {quote(password, safe=""), quote_plus(password)} if password else ():
-        mask_secret(form)
+def _hide(connection: Connection) -> None:
+    """Let our redactor know the secrets, and Airflow's masker, which hides nothing but the plain password by itself.
+
+    Airflow's works in the process that writes the task's log, and reaches what other libraries say there.
+    """
+    learn_secrets(connection)
+    names = {connection.login, connection.host, connection.schema, connection.conn_id}
+    forms = {form for secret in secrets_of(connection) for form in spellings(secret) if secret not in names}
+    if forms:
+        mask_secret([*sorted(forms)])
 
 
 def _extra(found: AirflowConnection) -> dict[str, object]:
@@ -55,5 +63,5 @@ def _extra(found: AirflowConnection) -> dict[str, object]:
     if not isinstance(extra, dict):
         # The cause is cut off: it would quote the extra, which may hold a secret.
         raise UsageError(f"connection {found.conn_id}: its extra is not a JSON object") from None
-    mask_secret(extra)
+    mask_secret(extra)  # by the names of its fields, as Airflow's own pages do
     return extra

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from holdfast.redaction import redact
 from holdfast.values.figures import seconds, size
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class LoggedProgress:
     def end(self, outcome: str = "") -> None:
         """Log how long the phase took and what came of it."""
         lasted_s = self._clock() - self._began_at
-        self._log.info("%s: done in %.1f s%s", self._phase, lasted_s, f", {outcome}" if outcome else "")
+        self._log.info("%s: done in %.1f s%s", self._phase, lasted_s, f", {redact(outcome)}" if outcome else "")
 
     def _share(self) -> str:
         # The total is often an estimate, such as the database's size on disk: never say more than 99 %.

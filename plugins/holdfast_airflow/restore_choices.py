@@ -30,6 +30,7 @@ _BUDGET_S = 2.0
 _FRESH_S = 60.0
 # What was found a day ago may still be what somebody wants: the id is checked again before anything is done.
 _USEFUL_S = 86400.0
+_AIRFLOW = ("AIRFLOW_", "_AIRFLOW_")
 _READER = "holdfast_airflow.choices_reader"
 
 
@@ -103,14 +104,17 @@ def _within(budget_s: float, policy_file: Path, policy: Policy, names: list[str]
 
 def _ask(policy_file: Path, policy: Policy, names: list[str], deadline: float, found: dict[str, Choices]) -> None:
     with suppress(Exception):  # whoever waits sees that nothing was found
-        variables = {**os.environ, **_connections(policy, names), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        connections = json.dumps(_connections(policy, names)).encode()
+        # Policies name variables in their places; what Airflow's own hold (keys, connections) is not for the reader.
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(_AIRFLOW)}
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             return
         done = subprocess.run(
             [sys.executable, "-m", _READER, str(policy_file), f"{time.time() + left_s * 0.9:.3f}", *names],
             env=variables,
-            stdin=subprocess.DEVNULL,
+            input=connections,
             capture_output=True,
             timeout=left_s,
             check=True,
@@ -120,7 +124,7 @@ def _ask(policy_file: Path, policy: Policy, names: list[str], deadline: float, f
 
 
 def _connections(policy: Policy, names: list[str]) -> dict[str, str]:
-    """The connections of the stores, as variables that the reader understands."""
+    """The connections of the stores, by the names of variables; the reader is told them by its stdin."""
     from holdfast_airflow.connections import AirflowConnections
 
     variables = {}

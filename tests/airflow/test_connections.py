@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk._shared.secrets_masker import _secrets_masker
 
 from holdfast.errors import UsageError
+from holdfast.redaction import redact
 from holdfast.values.airflow_conn import EnvironmentConnections
 from holdfast_airflow.connections import AirflowConnections
 
@@ -38,6 +39,16 @@ def test_password_is_masked_plain_and_encoded(monkeypatch: pytest.MonkeyPatch) -
     AirflowConnections().get("demo_db")
     text = f"plain {PASSWORD} encoded {quote(PASSWORD, safe='')}"
     assert _secrets_masker().redact(text) == "plain *** encoded ***"
+
+
+def test_secrets_of_the_extra_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that Airflow knows by no name too, such as the addresses of a pager."""
+    url = "slack://TokenA1234/TokenB1234/Tok%2FenC1234"
+    made = {"conn_type": "apprise", "extra": {"config": [{"path": url, "tag": "ops"}]}}
+    monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps(made))
+    AirflowConnections().get("pager")
+    for told in (url, "TokenB1234", "Tok/enC1234"):
+        assert _secrets_masker().redact(f"<{told}>") == redact(f"<{told}>") == "<***>"
 
 
 def test_missing_connection_is_a_usage_error() -> None:

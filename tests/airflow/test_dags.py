@@ -263,7 +263,11 @@ def test_shipped_policies_make_their_dags(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOLDFAST_STATE", "/srv/state")
     found = DagBag(str(Path(__file__).parents[2] / "dags"))
     assert found.import_errors == {}
-    assert sorted(Path(stat.file).name for stat in found.dagbag_stats) == ["campustrack.py", "coursepedia.py"]
+    assert sorted(Path(stat.file).name for stat in found.dagbag_stats) == [
+        "campustrack.py",
+        "coursepedia.py",
+        "holdfast_watch.py",
+    ]
     campustrack = [f"campustrack-{name}" for name in ("development", "staging", "production")]
     assert {f"{each}.{tier}" for each in campustrack for tier in ("nightly", "snapshot")} <= set(found.dags)
     tiers = ("nightly", "media", "media_check", "monthly", "snapshot", "wal", "base_backup", "wal_check", "pitr_check")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from urllib.parse import quote
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from holdfast.errors import DatabaseUnavailable, HoldfastError, IntegrityError, PermanentError, StoreError, UsageError
+from holdfast.redaction import KNOWN
 from holdfast_airflow.failures import reported
 
 LOG = logging.getLogger("test")
+SECRET = "s3cr/t@4711"
+URL = f"postgres://app:{quote(SECRET, safe='')}@db/shop"
 
 
 @pytest.mark.parametrize("error", [PermanentError("no"), UsageError("no"), IntegrityError("no")])
@@ -48,3 +53,36 @@ def test_termination_passes_through() -> None:
     """SystemExit, by which SIGTERM leaves the engine, stays what it is."""
     with pytest.raises(SystemExit), reported(LOG):
         raise SystemExit("ended by SIGTERM")
+
+
+@pytest.mark.parametrize("kind", [StoreError, ConnectionError, KeyError])
+def test_no_cause_shows_a_secret(kind: type[Exception], caplog: pytest.LogCaptureFixture) -> None:
+    """Airflow logs the whole chain, with what the libraries said: by value, and by its form."""
+    KNOWN.learn("test", [SECRET])
+    with pytest.raises(AirflowException) as caught, reported(LOG):
+        try:
+            raise ValueError(f"no login with {SECRET} at {URL}")
+        except ValueError as error:
+            raise kind(f"{URL}: refused for {SECRET}") from error
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "postgres://app:***@db/shop" in told
+    assert SECRET not in told
+    assert quote(SECRET, safe="") not in told
+
+
+def test_what_libraries_log_meanwhile_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """Texts, arguments and errors; afterwards they log as ever."""
+    library = logging.getLogger("some.library")
+    with reported(LOG):
+        library.warning("connecting to %s", URL)
+        try:
+            raise OSError(f"cannot reach {URL}")
+        except OSError:
+            library.exception("failed")
+        library.warning("%d arguments too few")
+    assert "connecting to postgres://app:***@db/shop" in caplog.text
+    assert "cannot reach postgres://app:***@db/shop" in caplog.text
+    assert quote(SECRET, safe="") not in caplog.text
+    caplog.clear()
+    library.warning("connecting to %s", URL)
+    assert URL in caplog.text

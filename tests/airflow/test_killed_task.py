@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from audit_trail import told
 from fix_airflow import HASTY_MODULE, Airflow, app_site, await_true, command_line, is_alive, running_airflow
 from fix_environment import Site
 from fix_postgres import execute, rows
@@ -114,9 +115,12 @@ def test_killed_dump_converges_to_one_restore_point(airflow: Airflow) -> None:
     (id,) = airflow.site.ids()
     assert airflow.api.get(f"{run}/taskInstances/open/xcomEntries/return_value")["value"] == id
     below = f"shop/production/restore-points/{id}/"
-    assert airflow.site.stored_files() == [
+    assert [name for name in airflow.site.stored_files() if "/audit/" not in name] == [
         below + name for name in ("database.dump.age", "globals.sql.age", "manifest.json", "manifest.sig")
     ]
+    (triggered,) = told(airflow.site.environment())
+    assert (triggered.action, triggered.who, triggered.via) == ("triggered", ADMIN, "airflow")
+    assert triggered.run == "shop-production.nightly/" + airflow.api.get(run)["dag_run_id"]
     assert airflow.site.json("verify", str(airflow.site.policy_file), "production", id)
     (event,) = airflow.api.get("assets/events")["asset_events"]
     assert (event["name"], event["extra"]["restore_point"]) == ("shop-production.restore-points", id)

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from audit_trail import told
 from dag_runs import DUE, returned, run_once, states
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
@@ -103,6 +104,13 @@ def test_expire_deletes_what_the_policy_lets_go(make_site: MakeSite, database_ur
     assert [deletion["id"] for deletion in report["deleted"]] == [returned(old, "open")]
     assert "35d" in report["deleted"][0]["reason"]
     assert site.ids() == [returned(new, "open")]
+    first, second, deleted = told(site.environment())
+    runs = [f"{run.dag_id}/{run.run_id}" for run in (old, new)]
+    assert [(each.action, each.run, each.subject) for each in (first, second)] == [
+        ("triggered", run, "shop-production.nightly") for run in runs
+    ]
+    assert (deleted.action, deleted.subject, deleted.run) == ("deleted", returned(old, "open"), runs[1])
+    assert {each.via for each in (first, second, deleted)} == {"airflow"}
 
 
 def test_table_that_may_not_be_read_fails_the_run_at_once(

@@ -13,6 +13,7 @@ import pytest
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
 
+from audit_trail import told
 from dag_runs import DUE, returned, run_once, states
 from fix_environment import MakeSite, Site
 from fix_postgres import execute, rows
@@ -135,6 +136,11 @@ def test_rows_are_found_recovered_and_taken_back(
     evidence = read_evidence(site.environment(), operation)
     assert (evidence.verdict, [given.approver for given in evidence.approvals]) == ("passed", ["emil"])
     assert returned(run, "apply")["figures"]["rows inserted"] == 2
+    acts = [each for each in told(site.environment()) if each.run == f"{run.dag_id}/{run.run_id}"]
+    assert [each.action for each in acts] == ["triggered", "approved", "changed"]
+    assert (acts[1].who, acts[1].subject, acts[1].details["gate"]) == ("emil", str(operation), "approve")
+    assert (acts[2].subject, acts[2].details["step"]) == (str(operation), "apply")
+    assert "id=20" not in "".join(each.model_dump_json() for each in acts)
     assert list(recovery_folder.iterdir()) == []
     see_pages(run, site, dags_folder)
 

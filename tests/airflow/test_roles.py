@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fix_airflow import MODULE, await_true
-from fix_roles import DAGS, GATE, ROLES, SHOP, Office, open_office
+from fix_roles import DAGS, GATE, ROLES, SHOP, WATCH, Office, open_office
 from holdfast.recovery.cluster import Cluster
 
 pytestmark = pytest.mark.timeout(600)
@@ -53,6 +53,7 @@ def office(pg18: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         (f"{PRODUCTION}.pitr_drill", RESTORE, {"reason": "the quarter's drill"}),
         ("vault-main.nightly", BACKUP, {}),
         ("vault-main.expire", DELETE, {}),
+        (WATCH, BACKUP, {}),
     ],
 )
 def test_who_may_trigger(office: Office, dag_id: str, allowed: set[str], form: dict[str, str]) -> None:
@@ -61,9 +62,9 @@ def test_who_may_trigger(office: Office, dag_id: str, allowed: set[str], form: d
 
 
 def test_who_reads_which_dags(office: Office) -> None:
-    """An environment whose policy names a role in no list does not exist for it."""
+    """An environment whose policy names a role in no list does not exist for it; the watch would show it, too."""
     shop = {f"{place}.{tier}" for place in SHOP for tier in DAGS} | {GATE}
-    vault = {f"vault-main.{tier}" for tier in DAGS}
+    vault = {f"vault-main.{tier}" for tier in DAGS} | {WATCH}
     for name, person in office.people.items():
         seen = {dag["dag_id"] for dag in person.reads("dags?limit=100")["dags"]}
         assert seen == shop | (vault if name in BACKUP else set()), name

@@ -369,3 +369,24 @@ def test_page_of_a_recovery_to_an_instant(verdict: str | None, state: str, outco
     page = render(run(step("OpenPitrDrillOperator"), step("EvidenceOperator", state, **facts), state=state))
     assert outcome in page
     assert ("Recovery from base backup" if verdict else "Recovery not finished yet") in page
+
+
+def test_page_of_a_round_of_the_watch() -> None:
+    """What it has found, pages first as it says it; what it says is text, never markup."""
+    found = {
+        "severity": "page",
+        "app": "shop",
+        "environment": "production",
+        "text": "no <b>backup</b>",
+        "advice": "Look.",
+    }
+    page = render(run(step("WatchOperator", findings=[found])))
+    assert "Something is wrong that cannot wait" in page
+    assert "shop/production: no &lt;b&gt;backup&lt;/b&gt;" in page
+    warned = render(run(step("WatchOperator", findings=[found | {"severity": "notify"}])))
+    assert "Something is to be looked into" in warned
+    assert "nothing is wrong" in render(run(step("WatchOperator", findings=[], rounds=[])))
+    red = render(run(step("WatchOperator", "failed", findings=[found]), state="failed"))
+    assert "watch failed" in red and "no &lt;b&gt;backup" in red
+    assert "marked a success without it" in render(run(step("WatchOperator")))
+    assert "Under way" in render(run(step("WatchOperator", "running"), state="running"))

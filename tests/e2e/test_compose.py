@@ -125,7 +125,7 @@ def test_recovery_workers_leave_only_by_the_gateway(resolved: dict[str, Any], se
     beside = {name for name, service in services.items() if "recovery" in service["networks"]}
     assert beside == {"worker-recovery", "redis", "api-server", "store-gateway", "seaweedfs"}
     assert services["store-gateway"]["environment"] == {"HOLDFAST_STORE_HOSTS": ""}
-    for name in ("postgres", "redis", "scheduler", "dag-processor", "init"):
+    for name in ("postgres", "redis", "scheduler", "triggerer", "init"):
         assert "outside" not in services[name]["networks"], name
 
 
@@ -173,12 +173,23 @@ def test_no_secret_stands_in_the_configuration(compose: Compose, resolved: dict[
 def test_each_service_sees_only_its_own_secrets(services: dict[str, Service]) -> None:
     """The identity lies where backups are opened, the owners' logins where live is changed; none reaches Airflow's."""
     assert sorted(name for name, service in services.items() if "identity.txt" in _secrets(service)) == WITH_IDENTITY
-    assert {name for name, service in services.items() if "signing.pem" in _secrets(service)} == set(WORKERS)
+    signing = {name for name, service in services.items() if "signing.pem" in _secrets(service)}
+    assert signing == {*WORKERS, "dag-processor"}
     assert [name for name, service in services.items() if "admin_password" in _secrets(service)] == ["init"]
     for name in WORKERS:
         assert not _secrets(services[name]) & {"database_url", "fernet_key", "jwt_secret", "postgres_password"}
     assert _secrets(services["redis"]) == {"redis_users"}
     assert _secrets(services["store-gateway"]) == set()
+
+
+def test_dag_processor_can_page(resolved: dict[str, Any], services: dict[str, Service]) -> None:
+    """Airflow runs there what is to be done when a run has failed: with the pager and the stores, and no database."""
+    processor = services["dag-processor"]
+    assert "outside" in processor["networks"]
+    [source] = [each["source"] for each in processor["secrets"] if Path(each["target"]).name == "connections.yaml"]
+    assert Path(resolved["secrets"][source]["file"]).name == "connections-alerts.yaml"
+    for variable in ("AIRFLOW__WORKERS__SECRETS_BACKEND", "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS"):
+        assert processor["environment"][variable] == services["worker"]["environment"][variable]
 
 
 def test_code_is_mounted_read_only(services: dict[str, Service]) -> None:
@@ -209,7 +220,8 @@ def test_demo_connections_are_those_of_the_example_policies(compose: Compose) ->
     assert set(connections) == {*databases, *STORE_CONN_IDS}
     for conn_id, name in databases.items():
         assert connections[conn_id].endswith(f"@demo-postgres:5432/{name}")
-    assert set(yaml.safe_load(compose.secret("connections-recovery.yaml").read_text())) == set(STORE_CONN_IDS)
+    for name in ("connections-recovery.yaml", "connections-alerts.yaml"):
+        assert set(yaml.safe_load(compose.secret(name).read_text())) == set(STORE_CONN_IDS)
 
 
 def test_deployment_guide_names_every_setting_and_every_secret_of_another_host(

@@ -55,6 +55,7 @@ def test_two_deployments_share_no_secret(secrets: Path, tmp_path: Path) -> None:
     mine, others = _contents(secrets), _contents(other)
     assert {name for name in mine if mine[name] == others[name]} == {
         "connections.yaml",
+        "connections-alerts.yaml",
         "connections-operations.yaml",
         "connections-recovery.yaml",
         "passwd",

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(1200)  # a machine under load, and a venv to bu
 
 
 def test_first_run_backs_up_every_environment(project_copy: Copy, first_round: Round) -> None:
-    """One command, no preparation: a restore point of each, the UI's address, the login, and a clean end."""
+    """One command, no preparation: a restore point of each, which the watch agrees to, the login, and a clean end."""
     lines = LINE.findall(first_round.said)
     assert [title for title, *_ in lines] == ENVIRONMENTS
     for _, _, size, rows, *_ in lines:
@@ -30,6 +30,7 @@ def test_first_run_backs_up_every_environment(project_copy: Copy, first_round: R
     assert {title for title, *_, check in lines if check.startswith("passed")} == CHECKED
     (base_backup,) = BASE_BACKUP.findall(first_round.said)
     assert (base_backup[0], base_backup[2]) == ("coursepedia production", "full")
+    assert "watch: every environment was looked at, nothing is wrong" in first_round.said, first_round.said
     address, password = first_round.ui
     assert int(address.rpartition(":")[2]) not in project_copy.taken_ports
     assert password == (project_copy.state / "secrets/admin_password").read_text()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from audit_trail import told
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
 from holdfast.drill.outcome import Outcome
@@ -208,6 +209,8 @@ def test_kept_is_dropped_when_due(site: Site) -> None:
         session.execute(f"COMMENT ON DATABASE \"{name}\" IS '{early}'")
     found = site.json("kept", str(site.policy_file), "production", "--drop-due")
     assert ([each["name"] for each in found["removed"]], found["kept"]) == ([name], [])
+    (cleared,) = told(site.environment(), "cleared")
+    assert (cleared.subject, cleared.details) == (f"database {name}", {"names": [f"database {name}"]})
     assert (_beside(_url(site)), _rows(_url(site))) == ([], 4000)
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from audit_trail import told
 from fix_environment import MakeSite, Site
 
 SHOP = """
@@ -52,6 +53,13 @@ def test_backup_list_verify_restore(shop: Site, pg18: Any) -> None:
     assert (restored["tables"], restored["rows"], restored["counts"]) == (2, 3500, "equal")
     assert execute(target, 'SELECT count(*) FROM "User"') == [(500,)]
     assert execute(target, "SELECT count(*) FROM spenders") == [(500,)]
+    assert b"CREATE ROLE" in shop.run("fetch", policy, "production", made["id"], "globals.sql").stdout
+    triggered, came_back, exported = told(shop.environment())
+    assert [each.subject for each in (triggered, came_back, exported)] == [made["id"]] * 3
+    assert [each.action for each in (triggered, came_back, exported)] == ["triggered", "restored", "exported"]
+    assert triggered.details == {"tier": "snapshot", "label": "pre-deploy-2026.11.3"}
+    assert (exported.details, exported.via) == ({"artifact": "globals.sql"}, "cli")
+    assert "shop_restored" in str(came_back.details["to"])
     assert not list(shop.scratch.iterdir())
 
 

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from aged_wal import AgedWal
+from audit_trail import told
 from fix_environment import MakeSite, Site
 from fix_postgres import DEBIAN_15, FAST, execute, rows
 from holdfast.postgres.conninfo import Target
@@ -125,6 +126,8 @@ def test_slot_that_holds_back_too_much_is_told_and_can_be_dropped(site: Site, se
     assert rows(server.url(), "SELECT slot_name FROM pg_replication_slots") == []
     again = site.run("wal", "drop-slot", policy, "production", "--i-understand-a-gap").stdout
     assert b"there is none" in again
+    (told_of,) = told(site.environment(), "slot_dropped")
+    assert (told_of.subject, told_of.via, told_of.details["force"]) == (SLOT, "cli", True)
 
 
 def test_lost_slot_is_a_gap(site: Site, server: Cluster) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from audit_trail import told
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
 from holdfast.recovery.cluster import Cluster
@@ -81,6 +82,9 @@ def test_every_kind_of_table_is_exported_exactly(
     assert len(_rows(site, id, "events")) == 4
     assert _rows(site, id, "empty") == [["x", "y"]]
     assert _rows(site, id, "parent") == [["x"], ["1"]]
+    exported = told(site.environment(), "exported")
+    assert [(each.subject, each.details["table"]) for each in exported][:2] == [(id, "payments")] * 2
+    assert len(exported) == 6
     assert site.json("verify", str(site.policy_file), "production", id)["ok"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from audit_trail import told
 from fix_environment import Site
 from fix_media import tree_of, write_sample
 from media_factory import Builder
@@ -47,6 +48,14 @@ def test_commands_tell_one_story(media_site: Site) -> None:
     assert tree_of(media_site.folder / "to") == tree_of(media)
     one = arguments(media_site, "restore", first["snapshot"], "--to", "one", "--path", "zero")
     assert b"1 files" in media_site.run(*one).stdout
+    acts = [(each.action, each.subject) for each in told(media_site.environment())]
+    assert acts == [
+        ("triggered", first["snapshot"]),
+        ("triggered", second["snapshot"]),
+        ("restored", second["snapshot"]),
+        ("restored", first["snapshot"]),
+    ]
+    assert told(media_site.environment())[-1].details == {"to": str(media_site.folder / "one"), "paths": ["zero"]}
 
 
 def test_damage_ends_in_status_one_and_names(media_site: Site) -> None:

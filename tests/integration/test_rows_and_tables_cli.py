@@ -7,6 +7,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from audit_trail import told
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
 from holdfast.evidence import read_evidence
@@ -52,6 +53,11 @@ def test_rows_with_what_they_refer_to(site: Site) -> None:
     assert _users(site) == {"u1": "new@example.com", "u2": "b@example.com", "u3": "c@example.com"}
     evidence = read_evidence(site.environment(), RestorePointId.parse(done["operation"]))
     assert ([each.approver for each in evidence.approvals], evidence.reason) == (["bo"], "deleted by mistake")
+    triggered, approved, changed = (each for each in told(site.environment()) if done["operation"] in each.subject)
+    assert [each.action for each in (triggered, approved, changed)] == ["triggered", "approved", "changed"]
+    assert (triggered.details["by"], approved.who, changed.details["step"]) == ("ana", "bo", "apply")
+    assert {each.via for each in (triggered, approved, changed)} == {"cli"}
+    assert "a@example.com" not in "".join(each.model_dump_json() for each in told(site.environment()))
 
     undo = _on(site, "undo-rows", done["operation"])
     undone = site.json(*undo, "--apply", site.json(*undo)["plan"], *_PEOPLE)

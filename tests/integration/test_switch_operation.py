@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from audit_trail import told
 from fix_environment import MakeSite, Site
 from fix_postgres import execute
 from holdfast.evidence import read_evidence
@@ -206,6 +207,13 @@ def test_database_and_media(with_media: Site) -> None:
     back = with_media.json(*_back(with_media, *both))
     returned = with_media.json(*_back(with_media, *both, "--apply", back["plan"], *_PEOPLE))
     assert returned["verdict"] == "passed"
+    changed = told(with_media.environment(), "changed")
+    assert [(each.subject, each.details["step"]) for each in changed] == [
+        (done["operation"], "switch"),
+        (done["operation"], "switch_media"),
+        (returned["operation"], "switch_back"),
+        (returned["operation"], "switch_media_back"),
+    ]
     assert (uploads / "new.jpg").read_bytes() == b"new"
     assert not (uploads / "a" / "3.jpg").exists()
 

@@ -332,7 +332,9 @@ def worlds(site: Site, tmp_path: Path) -> Iterator[Environment]:
 
 
 def _everything(environment: Environment) -> set[str]:
-    return {stored.key for stored in environment.store.list("")}
+    # Each try tells the audit trail what it is about to delete.
+    keys = (stored.key for stored in environment.store.list(""))
+    return {key for key in keys if not key.startswith(environment.keys.audit)}
 
 
 @pytest.mark.parametrize("moment", ["before", "amid", "after"])

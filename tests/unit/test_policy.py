@@ -117,6 +117,7 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("app: shop", "app: shop\napp: other", "field 'app' stands twice"),
         ("app: shop", "app: [", "shop.yaml, line"),
         ("schedule: continuous", 'schedule: "0 1 * * *"', "tiers.wal.schedule"),
+        ("tiers:\n", "wal: {lag_page: 1m}\n    tiers:\n", "lag_page is shorter than lag_warning"),
     ],
 )
 def test_each_fault_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from holdfast.approval.ledger import Ledger, demand_gate
 from holdfast.approval.records import Answer, Asked, Decision, Request
 from holdfast.approval.rules import demand_answerable, demand_good, demand_origin, moment
+from holdfast.audit import Act, append
 from holdfast.environment import Environment
 from holdfast.errors import ApprovalError, UsageError
 from holdfast.manifest.evidence import GivenApproval
@@ -86,7 +87,8 @@ def record_answer(
     ``answered_at`` is aware, and dated by whoever took the answer; ``number`` is that of the request that was
     answered, where the caller knows it. The same answer once more is no error. Raises ApprovalError where the answer
     does not count: nobody asked, or asked again since; too late; by the requester, by who approved at another gate or
-    is no approver; of another plan; a rejection without a reason; a second answer. None of these leaves a record.
+    is no approver; of another plan; a rejection without a reason; a second answer. None of these leaves a record. What
+    counts stands in the audit trail, too.
     """
     ledger = Ledger(environment, subject)
     asked = _newest(ledger, gate)
@@ -109,9 +111,32 @@ def record_answer(
     )
     demand_answerable(asked, answer, ledger.newest_of_others(gate), environment.policy.approval)
     if asked.answer is not None:
-        return _the_same(asked.answer, answer)
-    ledger.write(answer)
+        answer = _the_same(asked.answer, answer)
+    else:
+        ledger.write(answer)
+    _recorded(environment, asked.request, answer)
     return answer
+
+
+def _recorded(environment: Environment, request: Request, answer: Answer) -> None:
+    """The answer stands signed already: a try that was killed here tells the audit trail when it runs again."""
+    append(
+        environment,
+        Act(
+            answer.decision,
+            answer.subject,
+            {
+                "gate": answer.gate,
+                "request": answer.number,
+                "sha256": answer.sha256,
+                "requested_by": request.requested_by,
+                "attested_by": environment.actor.who if environment.actor.via == "cli" else None,
+            },
+            who=answer.approver,
+            once=f"{answer.decision} {answer.subject} {answer.gate} {answer.number}",
+            since=request.asked_at,
+        ),
+    )
 
 
 def _the_same(standing: Answer, answer: Answer) -> Answer:

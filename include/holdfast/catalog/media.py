@@ -109,6 +109,18 @@ class MediaCatalog:
         """Every stored result of a check, oldest first."""
         return self._documents(self.keys.media_checks)
 
+    def check(self, id: RestorePointId, verifier: Verifier) -> MediaCheck:
+        """The result of one check, its signature checked; raises as ``manifest``."""
+        key = self.keys.media_check(id)
+        document = read_signed(self.store, key, self.keys.media_check(id, ".sig"), verifier)
+        try:
+            check = MediaCheck.model_validate_json(document)
+        except ValidationError as error:
+            raise malformed(key, error) from error
+        if (check.app, check.environment, check.id) != (self.keys.app, self.keys.environment, str(id)):
+            raise IntegrityError(f"{key}: it is the result of {check.app}/{check.environment}/{check.id}")
+        return check
+
     def checks(self, verifier: Verifier, now: datetime) -> list[MediaCheck]:
         """The results of checks, oldest first; one that is broken or not signed by us counts as not there.
 
@@ -117,7 +129,7 @@ class MediaCatalog:
 
         def read(id: RestorePointId) -> MediaCheck | None:
             try:
-                return self._check(id, verifier)
+                return self.check(id, verifier)
             except PermanentError:
                 return None
 
@@ -131,17 +143,6 @@ class MediaCatalog:
         names = (stored.key[len(prefix) :] for stored in self.store.list(prefix))
         found = (RestorePointId.recognised(name.removesuffix(".json")) for name in names if name.endswith(".json"))
         return sorted(id for id in found if id is not None)
-
-    def _check(self, id: RestorePointId, verifier: Verifier) -> MediaCheck:
-        key = self.keys.media_check(id)
-        document = read_signed(self.store, key, self.keys.media_check(id, ".sig"), verifier)
-        try:
-            check = MediaCheck.model_validate_json(document)
-        except ValidationError as error:
-            raise malformed(key, error) from error
-        if (check.app, check.environment, check.id) != (self.keys.app, self.keys.environment, str(id)):
-            raise IntegrityError(f"{key}: it is the result of {check.app}/{check.environment}/{check.id}")
-        return check
 
     def _parse(self, id: RestorePointId, document: bytes) -> SnapshotManifest:
         title = f"media snapshot {self.keys.root}{id}"

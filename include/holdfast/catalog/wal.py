@@ -20,6 +20,7 @@ from holdfast.values import keys
 from holdfast.values.wal_names import history_name, is_segment_name, parse_history_name
 
 _PARTIAL = re.compile(r"([0-9A-F]{24})\.([0-9A-F]{8})\.partial")
+_TIMELINE = re.compile(r"[0-9A-F]{8}")
 _RECORD = ".json"
 
 
@@ -85,6 +86,21 @@ class WalCatalog:
         """Every piece or remnant of one, of one cluster or of all, ordered by cluster, timeline and name."""
         prefix = self.keys.wal if system_identifier is None else self.keys.wal_of(system_identifier)
         return list(_pieces(self.keys.wal, self.store.list(prefix)))
+
+    def behind(self, system_identifier: str, timeline: int, segment: str) -> list[WalPiece]:
+        """The pieces of one timeline whose names sort behind that of a whole segment; all where that is empty."""
+        folder = f"{self.keys.wal_of(system_identifier)}{timeline:08X}/"
+        after = self.keys.wal_piece(system_identifier, timeline, segment) if segment else ""
+        return list(_pieces(self.keys.wal, self.store.list(folder, after=after)))
+
+    def timelines(self, system_identifier: str) -> list[int]:
+        """The timelines of one cluster of which something is stored."""
+        names = self.store.folders(self.keys.wal_of(system_identifier))
+        return [int(name, 16) for name in names if _TIMELINE.fullmatch(name)]
+
+    def systems(self) -> list[str]:
+        """The clusters of which something is stored."""
+        return [name for name in self.store.folders(self.keys.wal) if name.isascii() and name.isdecimal()]
 
     def key(self, piece: WalPiece) -> str:
         """Where the piece lies."""

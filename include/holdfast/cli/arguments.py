@@ -29,11 +29,12 @@ def environment_arguments(command: Decorated) -> Decorated:
 
 
 def opened(policy: Path, environment: str) -> Environment:
-    """Open an environment with connections from ``AIRFLOW_CONN_<ID>``."""
+    """Open an environment with connections from ``AIRFLOW_CONN_<ID>``, on behalf of who is logged in."""
+    from holdfast.cli.login import actor
     from holdfast.environment import open_environment
     from holdfast.values.airflow_conn import EnvironmentConnections
 
-    return open_environment(policy, environment, EnvironmentConnections(os.environ))
+    return open_environment(policy, environment, EnvironmentConnections(os.environ), actor())
 
 
 def moment(text: str | None) -> datetime:

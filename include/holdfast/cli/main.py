@@ -14,10 +14,13 @@ from typing import NoReturn
 import click
 
 import holdfast
-from holdfast.cli.output import Ending, Failure
+from holdfast.cli.output import Ending, Failure, guard_streams
 
 # Module and short help of each command. Modules load when their command is called: `--help` stays quick.
 _COMMANDS = {
+    "status": ("status", "Show what is not as it must be, in all environments."),
+    "watch": ("watch", "Look at all environments, and tell people what they do not know yet."),
+    "alerts": ("alerts", "Try how people are told, or show what they were told."),
     "backup": ("backup", "Take a restore point: dump, encrypt, verify, sign."),
     "base-backup": ("base_backup", "Take a base backup of the whole cluster, for point-in-time recovery."),
     "wal": ("wal", "Stream write-ahead log (WAL) into the store, and check it."),
@@ -41,6 +44,8 @@ _COMMANDS = {
     "store": ("store", "Check or mend the settings of the store: versioning, lock, strangers, …"),
     "media": ("media", "Back up media files, check, compare and restore them."),
     "evidence": ("evidence", "List, show and verify the signed evidence of drills, restore checks and operations."),
+    "metrics": ("metrics", "Print, write or serve metrics for Prometheus."),
+    "audit": ("audit", "Show and verify the signed record of who did what."),
     "doctor": ("doctor", "Check binaries, connection, privileges, store and keys."),
     "policy": ("policy", "Check a policy file, or print the JSON Schema."),
     "keys": ("keys", "Make encryption and signing keys."),
@@ -83,6 +88,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def run() -> NoReturn:
     """Run the command line and end the process with its status."""
     _hasten()
+    guard_streams()
     _end(_run(sys.argv[1:]))
 
 

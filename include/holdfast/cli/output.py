@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.errors import HoldfastError, UsageError
+from holdfast.redaction import hide_known, redact, traceback_text
+from holdfast.redaction.streams import redacted_stream
 from holdfast.values.visible import visible
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ MISUSED = 2
 INTERRUPTED = 130
 _MARKS = {"ok": "✓", "warning": "!", "failed": "✗"}
 _OUTPUT_LOST = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT)
+
+
+def guard_streams() -> None:
+    """Let no secret out by what this process prints, whoever prints it; bytes (`fetch`, `decrypt`) pass untouched.
+
+    On stdout only known secrets are looked for: programs read it, and its form must not change.
+    """
+    if sys.stdout is not None:
+        sys.stdout = redacted_stream(sys.stdout, hide_known)
+    if sys.stderr is not None:
+        sys.stderr = redacted_stream(sys.stderr, redact)
 
 
 class Failure(Exception):
@@ -58,7 +70,7 @@ class Ending:
     def of(self, error: BaseException) -> int:
         """One line and a hint on stderr, the same as JSON on stdout where that was asked for."""
         if self.is_debug and not isinstance(error, SystemExit | click.exceptions.Exit):
-            traceback.print_exception(error)
+            click.echo(traceback_text(error), err=True, nl=False)
         if isinstance(error, click.exceptions.Exit):
             return error.exit_code
         if isinstance(error, SystemExit):
@@ -94,7 +106,8 @@ class Ending:
         )
 
     def _say(self, message: str, hint: str | None, status: int) -> int:
-        line = " ".join(message.split("\n"))
+        line = redact(" ".join(message.split("\n")))
+        hint = redact(hint) if hint else hint
         click.echo(f"holdfast: error: {visible(line)}", err=True)
         if hint:
             click.echo(f"hint: {visible(hint)}", err=True)

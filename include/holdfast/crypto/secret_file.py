@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 
 from holdfast.errors import UsageError
+from holdfast.redaction import KNOWN
 
 _MAX_BYTES = 1024 * 1024
+_SECRET_BYTES = 64 * 1024
 
 
 def read_secret_file(path: Path, what: str, *, refuse_exposed: bool = True) -> bytes:
@@ -24,7 +26,14 @@ def read_secret_file(path: Path, what: str, *, refuse_exposed: bool = True) -> b
         raise UsageError(f"{what} file {path}: {(error.strerror or 'cannot be read').lower()}") from error
     if len(data) > _MAX_BYTES:
         raise UsageError(f"{what} file {path}: larger than {_MAX_BYTES} bytes, so no such file")
+    KNOWN.learn(f"file {path}", _secret_lines(data))
     return data
+
+
+def _secret_lines(data: bytes) -> list[str]:
+    """Its lines but for comments and the frames of PEM, which name what is public."""
+    lines = data[:_SECRET_BYTES].decode("utf-8", "ignore").splitlines()
+    return [line for line in lines if not line.startswith(("#", "-----"))]
 
 
 def is_exposed(path: Path) -> bool:

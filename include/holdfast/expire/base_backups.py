@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from holdfast.audit import record_deletions
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.expire.deletion import Deletion, DeletionReport
@@ -55,6 +56,7 @@ def expire_base_backups(
     deleted: list[Deletion] = []
     spared: dict[RestorePointId, str] = {}
     going = [decision for decision in decisions if not decision.keep]
+    record_deletions(environment, "base backups", [(str(each.id), each.reason) for each in going], dry_run=dry_run)
     for decision in sorted(going, key=lambda each: (len(backups[each.id].chain), each.id), reverse=True):
         if decision.id not in spared and not dry_run and not _delete(environment, decision.id, is_committed=True):
             spared |= _with_parents(backups[decision.id])
@@ -83,11 +85,15 @@ def _remnants(
     environment: Environment, state: WalState, *, now: datetime, dry_run: bool, locks: Locks
 ) -> list[Deletion]:
     reason = f"unfinished base backup, older than {environment.policy.orphan_grace}"
+    dead = [
+        entry for entry in unfinished(environment, state, now)[True] if locks.reason(_keys(environment, entry)) is None
+    ]
+    gone = [(str(entry.id), reason) for entry in dead]
+    record_deletions(environment, "unfinished base backups", gone, dry_run=dry_run)
     return [
         Deletion(str(entry.id), reason, _size(entry), is_remnant=True)
-        for entry in unfinished(environment, state, now)[True]
-        if locks.reason(_keys(environment, entry)) is None
-        and (dry_run or _delete(environment, entry.id, is_committed=False))
+        for entry in dead
+        if dry_run or _delete(environment, entry.id, is_committed=False)
     ]
 
 

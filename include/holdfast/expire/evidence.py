@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from holdfast.audit import record_deletions
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
 from holdfast.evidence import read_evidence
@@ -52,26 +53,33 @@ def expire_evidence(
     folders = evidence_folders(environment)
     proofs = _proofs(environment, {id: each for id, each in folders.items() if id.tier in rules}, rules, now)
     kept: list[Decision] = []
-    deleted: list[Deletion] = []
+    going: list[tuple[_Gone, Deletion]] = []
     for decision in decide_evidence(proofs, standing, rules, now):
         gone = None if decision.keep else _Gone.of(environment, decision.id)
         locked = None if gone is None else locks.reason(gone.keys)
         if gone is None or locked is not None:
             kept.append(decision if locked is None else Decision(decision.id, True, locked))
             continue
-        deleted.append(Deletion(str(decision.id), decision.reason, gone.bytes, is_remnant=False))
-        if not dry_run:
-            gone.delete(environment)
+        going.append((gone, Deletion(str(decision.id), decision.reason, gone.bytes, is_remnant=False)))
     for id in _remnants(environment, folders, rules, now):
         gone = _Gone.of(environment, id)
         if EVIDENCE in gone.names or locks.reason(gone.keys) is not None:
             continue
-        deleted.append(
-            Deletion(str(id), f"{_kind(id)} without evidence, older than {_grace(environment, id)}", gone.bytes, True)
-        )
-        if not dry_run:
-            gone.delete(environment)
+        reason = f"{_kind(id)} without evidence, older than {_grace(environment, id)}"
+        going.append((gone, Deletion(str(id), reason, gone.bytes, True)))
+    record_deletions(environment, "evidence", [(each.id, each.reason) for _, each in going], dry_run=dry_run)
+    deleted = [deletion for gone, deletion in going if dry_run or _delete(environment, gone, deletion)]
     return EvidenceReport(tuple(kept), tuple(deleted))
+
+
+def _delete(environment: Environment, gone: _Gone, deletion: Deletion) -> bool:
+    """Delete what was found; False where a dead drill or operation has come to its evidence after all."""
+    if deletion.is_remnant:
+        gone = _Gone.of(environment, RestorePointId.parse(deletion.id))
+        if EVIDENCE in gone.names:
+            return False
+    gone.delete(environment)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from holdfast.audit import record_deletions
 from holdfast.catalog import Entry
 from holdfast.catalog.restore_checks import checks_of, genuine_restore_check
 from holdfast.environment import Environment
@@ -82,17 +83,24 @@ def expire(
     due = decide(read_points(environment, committed.values()), rules, now)  # type: ignore[arg-type]
     locks = Locks(environment)
     decisions = [_unless_hindered(environment, locks, committed[decision.id], decision) for decision in due]
+    going = [(str(decision.id), decision.reason) for decision in decisions if not decision.keep]
+    record_deletions(environment, "restore points", going, dry_run=dry_run)
     deletions = [
         Deletion(str(decision.id), decision.reason, _size(committed[decision.id]), is_remnant=False)
         for decision in decisions
         if not decision.keep and (dry_run or _delete(environment, decision.id, _still_expendable))
     ]
-    for entry in _orphans(environment, entries, now):
-        if locks.reason(_keys(environment, entry)) is not None:
-            continue
-        if dry_run or _delete(environment, entry.id, _still_uncommitted):
-            reason = f"unfinished backup, older than {environment.policy.orphan_grace}"
-            deletions.append(Deletion(str(entry.id), reason, _size(entry), is_remnant=True))
+    reason = f"unfinished backup, older than {environment.policy.orphan_grace}"
+    orphans = [
+        entry for entry in _orphans(environment, entries, now) if locks.reason(_keys(environment, entry)) is None
+    ]
+    remnants = [(str(entry.id), reason) for entry in orphans]
+    record_deletions(environment, "unfinished restore points", remnants, dry_run=dry_run)
+    deletions += [
+        Deletion(str(entry.id), reason, _size(entry), is_remnant=True)
+        for entry in orphans
+        if dry_run or _delete(environment, entry.id, _still_uncommitted)
+    ]
     gone = {deletion.id for deletion in deletions}
     kept = tuple(decision for decision in decisions if str(decision.id) not in gone)
     left = _left(entries, gone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from holdfast.audit import record_deletions
 from holdfast.catalog import Entry
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
@@ -33,14 +34,14 @@ def expire_exports(
     section = environment.policy.compliance_export
     points = [_point(environment, entry) for entry in committed.values()]
     kept: list[Decision] = []
-    deleted: list[Deletion] = []
+    going: list[tuple[Entry, Deletion]] = []
     for decision in decide_exports(points, section.keep if section is not None else None, now):
         entry = committed[decision.id]
         locked = None if decision.keep else locks.reason(_keys(environment, entry))
         if decision.keep or locked is not None:
             kept.append(decision if locked is None else Decision(decision.id, True, locked))
-        elif dry_run or _delete(environment, entry):
-            deleted.append(Deletion(str(entry.id), decision.reason, _size(entry), is_remnant=False))
+        else:
+            going.append((entry, Deletion(str(entry.id), decision.reason, _size(entry), is_remnant=False)))
     grace = environment.policy.orphan_grace
     for entry in entries:
         written_at = [stored.modified_at for stored in entry.objects.values()]
@@ -48,8 +49,10 @@ def expire_exports(
             entry.id, written_at, newest_committed=newest_point, grace=grace, now=now
         ):
             continue
-        if locks.reason(_keys(environment, entry)) is None and (dry_run or _delete(environment, entry)):
-            deleted.append(Deletion(str(entry.id), f"unfinished, older than {grace}", _size(entry), True))
+        if locks.reason(_keys(environment, entry)) is None:
+            going.append((entry, Deletion(str(entry.id), f"unfinished, older than {grace}", _size(entry), True)))
+    record_deletions(environment, "exports", [(each.id, each.reason) for _, each in going], dry_run=dry_run)
+    deleted = [deletion for entry, deletion in going if dry_run or _delete(environment, entry)]
     return ExportsReport(tuple(kept), tuple(deleted))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -45,9 +46,17 @@ class Without:
         """As the store does."""
         return self.store.head(self._shown(key))
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         """As the store does, without the hidden ones."""
-        return (stored for stored in self.store.list(prefix) if stored.key not in self.hidden)
+        return (stored for stored in self.store.list(prefix, after=after) if stored.key not in self.hidden)
+
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """As the store does, without those of which all is hidden."""
+        return [name for name in self.store.folders(prefix) if self._shows(f"{prefix}{name}/")]
+
+    def _shows(self, folder: str) -> bool:
+        is_touched = any(key.startswith(folder) for key in self.hidden)
+        return not is_touched or next(self.list(folder), None) is not None
 
     def _shown(self, key: str) -> str:
         if key in self.hidden:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from holdfast.audit import record_deletions
 from holdfast.environment import Environment
 from holdfast.expire.locks import Locks
 from holdfast.expire.media_report import MediaDeletion, MediaReport
@@ -84,13 +85,15 @@ class _Expiry:
             dead = self._dead(state, {id: fresh[id] for id in dead if id in fresh})
         reasons = dict.fromkeys(finished, "left by a sync that has committed")
         reasons |= dict.fromkeys(dead, f"unfinished sync, older than {self._grace}")
-        return self._removed({str(id): (state.drafts[id], reason) for id, reason in reasons.items()})
+        due = {str(id): (state.drafts[id], reason) for id, reason in reasons.items()}
+        return self._removed("remnants of media syncs", due)
 
     def snapshots(self, state: MediaState, points: PointsLeft) -> tuple[list[Decision], list[MediaDeletion]]:
         """Decide on every snapshot, and delete those that go."""
         rules = MediaRules(_keep(self._environment.policy), DUMP_TIERS, self._grace)
         facts = (found.facts for found in state.snapshots.values())
         decisions = [self._checked(state, each) for each in decide_snapshots(facts, points, rules, self._now)]
+        self._record("media snapshots", {str(each.id): each.reason for each in decisions if not each.keep})
         deletions = [
             self._remove(str(decision.id), state.snapshots[decision.id].objects, decision.reason)
             for decision in decisions
@@ -102,7 +105,8 @@ class _Expiry:
         """Remove what is left of snapshots without a manifest, unless a sync may yet write it."""
         idle = {id: objects for id, objects in state.remnants.items() if id not in busy}
         reason = f"remnant of a media snapshot, older than {self._grace}"
-        return self._removed({str(id): (idle[id], reason) for id in self._dead(state, idle)})
+        due = {str(id): (idle[id], reason) for id in self._dead(state, idle)}
+        return self._removed("remnants of media snapshots", due)
 
     def shards(
         self, state: MediaState, deleted: Collection[str], come: Collection[RestorePointId]
@@ -118,13 +122,14 @@ class _Expiry:
         obstacle = _obstacle(state, come)
         if obstacle is not None:
             return [], obstacle if due or state.unreadable else None
-        return self._removed({shard: (unnamed[shard], reason) for shard, reason in due.items()}), None
+        return self._removed("shards", {shard: (unnamed[shard], reason) for shard, reason in due.items()}), None
 
     def checks(self) -> list[MediaDeletion]:
         """Remove old records of media checks."""
         found = list_checks(self._environment)
         reason = f"older than {CHECKS_KEPT_FOR}, and {CHECKS_KEPT} newer ones stand"
-        return self._removed({str(id): (found[id], reason) for id in expendable_checks(found, self._now)})
+        due = {str(id): (found[id], reason) for id in expendable_checks(found, self._now)}
+        return self._removed("records of media checks", due)
 
     def _dead(self, state: MediaState, found: Mapping[RestorePointId, Objects]) -> list[RestorePointId]:
         """Those whose sync will not go on: of objects long unchanged, and a later snapshot was committed."""
@@ -151,15 +156,19 @@ class _Expiry:
             reason = "its restore point came while expire ran" if point.objects else None
         return decision if reason is None else Decision(decision.id, True, reason)
 
-    def _removed(self, due: Mapping[str, tuple[Objects, str]]) -> list[MediaDeletion]:
+    def _removed(self, kind: str, due: Mapping[str, tuple[Objects, str]]) -> list[MediaDeletion]:
         """Remove things by name, each with its reason, as far as the store does not lock them."""
-        deletions = []
-        for name, (objects, reason) in due.items():
-            if self._locks.reason(stored.key for stored in objects.values()) is not None:
-                self.locked += 1
-            else:
-                deletions.append(self._remove(name, objects, reason))
-        return deletions
+        free = {
+            name: each
+            for name, each in due.items()
+            if self._locks.reason(stored.key for stored in each[0].values()) is None
+        }
+        self.locked += len(due) - len(free)
+        self._record(kind, {name: reason for name, (_, reason) in free.items()})
+        return [self._remove(name, objects, reason) for name, (objects, reason) in free.items()]
+
+    def _record(self, kind: str, going: Mapping[str, str]) -> None:
+        record_deletions(self._environment, kind, going.items(), dry_run=self._dry_run)
 
     def _remove(self, name: str, objects: Objects, reason: str) -> MediaDeletion:
         if not self._dry_run:

@@ -11,7 +11,9 @@ from datetime import datetime
 from functools import partial
 from itertools import batched, groupby
 
+from holdfast.audit import record_deletions
 from holdfast.catalog import BaseBackupCatalog, WalCatalog
+from holdfast.catalog.wal_status import STATUSES_KEPT_FOR, WalStatusCatalog
 from holdfast.catalog.windows import Coverage, read_coverage
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError, StoreRefused
@@ -60,6 +62,7 @@ def expire_wal(
     for system, pieces in state.pieces.items():
         deleted += expiry.cluster(state, system, pieces, kept)
         deleted += expiry.checks(system)
+        deleted += expiry.statuses(system)
     gone_ids = {deletion.id for deletion in base_backups.deleted}
     hidden = expiry.gone | _keys_of(environment, state, gone_ids) if dry_run else frozenset[str]()
     stored = sum(_is_segment(piece) for pieces in state.pieces.values() for piece in pieces)
@@ -112,10 +115,23 @@ class _Expiry:
         old = set(expendable_checks((id for id in ids.values() if id is not None), self._now))
         keys = [key for key, id in ids.items() if id in old and self._locks.reason([key]) is None]
         if keys:
-            self._delete(keys)
             names = [str(ids[key]) for key in keys]
             reason = f"records of checks older than {CHECKS_KEPT_FOR}, and {CHECKS_KEPT} newer ones stand"
+            self._record(f"{system}/checks/{names[0]} to {names[-1]}", reason)
+            self._delete(keys)
             yield WalRun(system, 0, names[0], names[-1], 0, sum(listed[key].size_bytes for key in keys), reason)
+
+    def statuses(self, system: str) -> Iterator[WalRun]:
+        """Delete what streamers said long ago and, killed, did not clear away."""
+        catalog = WalStatusCatalog(self._environment.store, self._environment.keys)
+        horizon = self._now - STATUSES_KEPT_FOR
+        found = [one for one in catalog.expendable(system) if one.modified_at < horizon]
+        free = [one for one in found if self._locks.reason([one.key]) is None]
+        if free:
+            self._delete([one.key for one in free])
+            names = sorted(one.key.rpartition("/")[2] for one in free)
+            size = sum(one.size_bytes for one in free)
+            yield WalRun(system, 0, names[0], names[-1], 0, size, "statuses of streamers, and newer ones stand")
 
     def _remnants(self, system: str, leaving: Leaving[ListedPiece]) -> Iterator[WalRun]:
         """What is half there, looked at afresh: a streamer may have gone on with it."""
@@ -128,11 +144,16 @@ class _Expiry:
 
     def _runs(self, system: str, pieces: Iterable[ListedPiece], reason: str) -> Iterator[WalRun]:
         for timeline, of_timeline in groupby(pieces, key=lambda piece: piece.timeline):
-            gone = list(self._removed(of_timeline))
+            going = list(of_timeline)
+            self._record(f"{system}/{going[0].listed.name} to {going[-1].listed.name}", reason)
+            gone = list(self._removed(going))
             if gone:
                 size = sum(piece.listed.stored.size_bytes for piece in gone if piece.listed.stored is not None)
                 names = gone[0].listed.name, gone[-1].listed.name
                 yield WalRun(system, timeline, *names, sum(map(_is_segment, gone)), size, reason)
+
+    def _record(self, going: str, reason: str) -> None:
+        record_deletions(self._environment, "WAL", [(going, reason)], dry_run=self._dry_run)
 
     def _removed(self, pieces: Iterable[ListedPiece]) -> Iterator[ListedPiece]:
         """Remove pieces of one timeline in their order, up to the first that the store locks."""

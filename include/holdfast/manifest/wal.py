@@ -61,3 +61,32 @@ class WalCheck(Record):
     checked_at: datetime
     ranges: tuple[tuple[str, str], ...]
     faults: tuple[str, ...] = ()
+
+
+class WalStatus(Record):
+    """What a streamer says of itself and its source, about once a minute and when a run ends.
+
+    ``name`` is its own in the store, so that an old one cannot pass for a new one. ``at`` and all instants here are of
+    the streamer's clock. ``stored_lsn``: up to there, on ``timeline``, all is stored; ``source_lsn``: up to there the
+    source had flushed, when it was last asked; ``behind_bytes`` lie between. ``caught_up_at``: the last moment of which
+    all that the source had flushed by then is stored. Sizes and ``wal_status`` are those of the replication slot.
+    ``lost``: the slot was given up by the server or WAL was lost, in words, known since ``lost_at``.
+    """
+
+    format: Literal["holdfast-wal-status/1"] = "holdfast-wal-status/1"
+    name: str
+    app: str
+    environment: str
+    system_identifier: str
+    host: str
+    at: datetime
+    timeline: int
+    stored_lsn: str | None
+    source_lsn: str | None
+    behind_bytes: int | None
+    caught_up_at: datetime | None
+    retained_bytes: int | None
+    safe_wal_bytes: int | None
+    wal_status: str | None
+    lost: str | None = None
+    lost_at: datetime | None = None

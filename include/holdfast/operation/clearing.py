@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from holdfast.audit import Act, append
 from holdfast.environment import Environment
 from holdfast.errors import HoldfastError, RestoreError
 from holdfast.operation.live import live_target
@@ -79,9 +80,10 @@ def drop_due(environment: Environment, *, now: datetime, is_dry_run: bool = Fals
         return Cleared(tuple(each for each in kept if each not in due), due, ())
     live = live_target(environment)
     with exclusive(live, environment.app, environment.name):
-        for each in _databases(environment):
-            if each.keep_until is None or each.keep_until > now:
-                continue
+        going = [each for each in _databases(environment) if each.keep_until is not None and each.keep_until <= now]
+        media_there = tuple(_media(environment))
+        _tell(environment, [*map(_of_database, going), *media_there], now)
+        for each in going:
             try:
                 drop_replaced(live, each)
             except HoldfastError as error:
@@ -89,11 +91,19 @@ def drop_due(environment: Environment, *, now: datetime, is_dry_run: bool = Fals
             else:
                 removed.append(_of_database(each))
         if _has_place(environment):
-            there = {each.name: each for each in _media(environment)}
+            there = {each.name: each for each in media_there}
             media = drop_replaced_media(environment, now=now)
             removed += [there[each.name] for each in media.dropped if each.name in there]
             faults += media.faults
     return Cleared(list_kept(environment), tuple(removed), tuple(faults))
+
+
+def _tell(environment: Environment, kept: Iterable[Kept], now: datetime) -> None:
+    names = [f"{each.what} {each.name}" for each in kept if each.keep_until is not None and each.keep_until <= now]
+    if names:
+        append(
+            environment, Act("cleared", names[0] if len(names) == 1 else f"{len(names)} replaced", {"names": [*names]})
+        )
 
 
 def _databases(environment: Environment) -> Iterator[Replaced]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from holdfast.audit import Act, append
 from holdfast.backup.run import run_backup
 from holdfast.backup.tiers import snapshot_tier
 from holdfast.drill.gathering import EvidenceFacts
@@ -174,6 +175,10 @@ def _begin(
         requested_by=people.i_am.strip(),
         window=window,
         approval="attested",
+    )
+    append(
+        environment,
+        Act("triggered", str(operation), {"kind": plan.kind, "by": people.i_am.strip(), "plan": plan.sha256}),
     )
     write_plan(environment, operation, plan)
     take_step(environment, operation, PLAN, TITLES[PLAN], lambda _: outcome_of_plan(plan), progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from holdfast.operation.switch.beside import remove_beside, restore_beside, rest
 from holdfast.operation.switch.checking import check_live
 from holdfast.operation.switch.switching import demand_proven, switch_database, switch_media
 from holdfast.operation.taking import take_step
+from holdfast.operation.telling import tell_change
 from holdfast.progress import Progress, Silent
 from holdfast.values.ids import RestorePointId
 
@@ -119,13 +119,18 @@ def _migrate(environment: Environment, opened: OperationOpen, progress: Progress
     from holdfast.operation.migration import run_migration
 
     operation = RestorePointId.parse(opened.id)
-    demand = partial(demand_as_planned, environment, operation)
+
+    def demand(fresh: Plan) -> None:
+        demand_as_planned(environment, operation, fresh)
+        tell_change(environment, opened, steps.MIGRATE)
+
     return run_migration(environment, operation, demand=demand, progress=progress)
 
 
 def _follow_up(environment: Environment, opened: OperationOpen, progress: Progress) -> Outcome:
     from holdfast.operation.migration import run_follow_up
 
+    tell_change(environment, opened, steps.FOLLOW_UP)
     failed = opened.request.get("failed")
     return run_follow_up(environment, failed=str(failed) if failed is not None else None, progress=progress)
 
@@ -135,6 +140,7 @@ def _apply(environment: Environment, opened: OperationOpen, progress: Progress, 
 
     def demand(fresh: Plan) -> None:
         demand_go(environment, operation, examined(environment, opened.point, opened.request, fresh))
+        tell_change(environment, opened, steps.APPLY)
 
     if opened.kind == "restore_tables":
         from holdfast.operation.tables import TablesRequest, apply_tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ByteSize, Field
+from pydantic import ByteSize, Field, field_validator
 
 from holdfast.policy.fields import ConnId, Part, Span
 from holdfast.values import duration
@@ -65,6 +65,14 @@ class Alerts(Part):
     space_limit: ByteSize | None = Field(
         default=None, description="what the store may hold of this environment; a local store's disk is looked at"
     )
+
+    @field_validator("severities", mode="before")
+    @classmethod
+    def _reads_off(cls, value: object) -> object:
+        """YAML takes a bare ``off`` for false."""
+        if not isinstance(value, Mapping):
+            return value
+        return {kind: "off" if severity is False else severity for kind, severity in value.items()}
 
     def route(self, severity: Severity) -> tuple[str, str | None]:
         """(connection id, tag or None for all of its addresses) of messages of a severity."""

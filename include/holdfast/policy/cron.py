@@ -41,6 +41,28 @@ def ever_comes(text: str) -> bool:
     return any(min(days) <= _LONGEST_MONTHS[month - 1] for month in months)
 
 
+def fields_of(text: str) -> tuple[tuple[int, ...], ...]:
+    """What a valid expression names: minutes, hours, days, months and weekdays, each ascending, Sunday as 0."""
+    named = [
+        {number for part in field.split(",") for number in _numbers(part, *bounds)}
+        for field, bounds in zip(text.split(), _FIELDS, strict=True)
+    ]
+    named[4] = {number % 7 for number in named[4]}
+    return tuple(tuple(sorted(numbers)) for numbers in named)
+
+
+def needs_both_days(text: str) -> bool:
+    """Whether a day must be named by both of the expression's fields of days; else one of the two will do.
+
+    A field with an asterisk for every day leaves all to the other. One with a step, such as ``*/2``, does not, as the
+    scheduler has it.
+    """
+    days, weekdays = text.split()[2], text.split()[4]
+    named = fields_of(text)
+    is_every = "*" in days.split(",") or "*" in weekdays.split(",")
+    return is_every or (len(named[2]) == 31 and "*" in weekdays) or (len(named[4]) == 7 and "*" in days)
+
+
 def _numbers(part: str, lowest: int, highest: int, names: dict[str, int]) -> range:
     """What one part of a field stands for; a single number with a step means from there on."""
     found = _PART.fullmatch(part)

@@ -42,6 +42,13 @@ class Wal(Part):
     retained_page: ByteSize = Field(
         default=ByteSize(16 << 30), description="WAL held back on the source from which somebody is woken"
     )
+    lag_warning: Span = Field(
+        default_factory=lambda: _span("5m"),
+        description="how long WAL of the source may not be stored before it is told",
+    )
+    lag_page: Span = Field(
+        default_factory=lambda: _span("15m"), description="how long until somebody is woken because of that"
+    )
     full_every: Span = Field(
         default_factory=lambda: _span("7d"), description="how old the last full base backup may be for an incremental"
     )
@@ -57,4 +64,6 @@ class Wal(Part):
     def _order(self) -> Wal:
         if self.retained_page < self.retained_warning:
             raise ValueError("retained_page is smaller than retained_warning")
+        if self.lag_page.as_seconds < self.lag_warning.as_seconds:
+            raise ValueError("lag_page is shorter than lag_warning")
         return self

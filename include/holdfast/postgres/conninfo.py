@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from holdfast.errors import UsageError
 from holdfast.postgres.dialects import driver_names, is_url, libpq_url
 from holdfast.postgres.keywords import KEYWORDS, SECRET_KEYWORDS, UNPASSABLE, VARIABLES
-from holdfast.process.redaction import spellings
+from holdfast.redaction import KNOWN, spellings
 from holdfast.values.connection import Connection, Connections, port_number
 
 _SCHEMES = ("postgres", "postgresql")
@@ -84,7 +84,9 @@ class Target:
             raise UsageError("database address: holds a zero byte")
         # The encoding is chosen by the code that connects, and pg_dump would take it for the archive's.
         kept = {name: value for name, value in parameters.items() if name != "client_encoding"}
-        return cls(dict(_inherited(kept)) | kept)
+        target = cls(dict(_inherited(kept)) | kept)
+        KNOWN.learn(f"database {target.describe()}", target.secrets, names=(target.user, target.database, target.host))
+        return target
 
     def get(self, keyword: str) -> str | None:
         """The value of one of libpq's keywords, None when it is not set."""

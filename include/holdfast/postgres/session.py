@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from holdfast.errors import DatabaseError, DatabaseUnavailable, HoldfastError, UsageError
 from holdfast.postgres.conninfo import Target
-from holdfast.process.redaction import redact
+from holdfast.redaction import redact
 
 Session = psycopg.Connection[TupleRow]
 

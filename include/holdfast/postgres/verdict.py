@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from holdfast.errors import RestoreError
 from holdfast.postgres.complaints import HINTS, Kind, classify, is_set_up
 from holdfast.postgres.restore_log import Log, Message, read_log
-from holdfast.process.redaction import redact
+from holdfast.redaction import redact
 
 _SHOWN = 3
 _DETAILS = re.compile(r"\n(?:DETAIL|CONTEXT|STATEMENT):.*", re.DOTALL)

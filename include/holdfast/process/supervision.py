@@ -16,7 +16,7 @@ from pathlib import Path
 
 from holdfast.errors import PermanentError
 from holdfast.process.listening import Listener, Tail
-from holdfast.process.redaction import redact
+from holdfast.redaction import redact
 
 PIPE_BYTES = 1 << 20
 _GRACE_S = 5.0

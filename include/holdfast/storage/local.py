@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from holdfast.storage.drafts import Draft, open_draft
 from holdfast.storage.names import split_key, split_prefix
 from holdfast.storage.pieces import ended_on_failure
 from holdfast.storage.protocol import StoredObject
-from holdfast.storage.tree import described, objects_below
+from holdfast.storage.tree import described, folders_in, objects_below
 from holdfast.storage.writeback import EarlyWriter
 
 _PIECE_BYTES = 1 << 20
@@ -91,13 +92,13 @@ class LocalStore:
         with self._reading(key) as file:
             return described(key, os.fstat(file))
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         """Every object below the prefix, in key order; see Store."""
         names = split_prefix(prefix)
         with self._explained("list", prefix):
             try:
                 with folders.entered(self._root, names) as chain:
-                    yield from objects_below(chain[-1], prefix)
+                    yield from objects_below(chain[-1], prefix, after)
             except _ABSENT:
                 return
 
@@ -112,6 +113,16 @@ class LocalStore:
             except _ABSENT:
                 return
         folders.prune(self._root, parents)
+
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """The names of the folders right below the prefix; see Store."""
+        names = split_prefix(prefix)
+        with self._explained("list", prefix):
+            try:
+                with folders.entered(self._root, names) as chain:
+                    return folders_in(chain[-1])
+            except _ABSENT:
+                return []
 
     @contextmanager
     def _draft(self, key: str, parents: Sequence[str], name: str) -> Iterator[Draft]:

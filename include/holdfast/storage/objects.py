@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import secrets
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -13,8 +14,8 @@ from holdfast.errors import HoldfastError, ObjectExists, StoreError
 from holdfast.storage.answers import Answer
 from holdfast.storage.backend import FAILURES, Backend
 from holdfast.storage.claim import LEASE_S, Claim
-from holdfast.storage.key_order import in_key_order
-from holdfast.storage.names import is_key, split_key, split_prefix
+from holdfast.storage.key_order import in_key_order, listed_from
+from holdfast.storage.names import is_key, is_part, split_key, split_prefix
 from holdfast.storage.parts import SMALLEST_PART_BYTES, PartPlan, plan_parts
 from holdfast.storage.pieces import ended_on_failure, joined
 from holdfast.storage.protocol import StoredObject
@@ -94,11 +95,20 @@ class ObjectStore:
         with self._backend.explained("read", key):
             return _described(key, self._backend.inspected(key).meta)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         """Every object below the prefix, in key order; see Store. What has no valid key is passed over."""
         split_prefix(prefix)
         with self._backend.explained("list", prefix):
-            yield from in_key_order(self._listed(prefix), prefix)
+            found = in_key_order(self._listed(prefix, listed_from(prefix, after)), prefix)
+            yield from (stored for stored in found if stored.key > after)
+
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """The names of the folders right below the prefix; see Store. One request for each thousand."""
+        split_prefix(prefix)
+        with self._backend.explained("list", prefix):
+            found = obstore.list_with_delimiter(self._backend.quick, prefix.removesuffix("/") or None)
+        names = (place.rstrip("/").rpartition("/")[2] for place in found["common_prefixes"])
+        return sorted(name for name in names if is_part(name))
 
     def delete(self, key: str) -> None:
         """Remove the object; see Store."""
@@ -205,8 +215,9 @@ class ObjectStore:
             raise StoreError(f"store {self.url}: cannot read {key}: {len(found)} of {length} bytes came from {offset}")
         return found
 
-    def _listed(self, prefix: str) -> Iterator[StoredObject]:
-        for page in obstore.list(self._backend.quick, prefix.removesuffix("/") or None, chunk_size=_PAGE):
+    def _listed(self, prefix: str, start: str | None) -> Iterator[StoredObject]:
+        below = prefix.removesuffix("/") or None
+        for page in obstore.list(self._backend.quick, below, offset=start, chunk_size=_PAGE):
             for meta in page:
                 if is_key(meta["path"]):
                     yield _described(meta["path"], meta)

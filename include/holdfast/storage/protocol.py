@@ -1,7 +1,8 @@
-"""What the engine needs of a store: eight small operations on keys, and nothing of any vendor."""
+"""What the engine needs of a store: nine small operations on keys, and nothing of any vendor."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,10 +52,21 @@ class Store(Protocol):
         """Facts of one object; raises ObjectMissing."""
         ...
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key starts with ``prefix`` (which ends in ``/`` or is empty), in key order."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        """Every object whose key starts with ``prefix`` (which ends in ``/`` or is empty), in key order.
+
+        With ``after``, a text such as a key, only those whose keys sort behind it: what lies before costs nothing.
+        """
         ...
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is no error."""
+        ...
+
+    # Below `list`: after it, the name would stand for the method in the annotations of this class.
+    def folders(self, prefix: str) -> builtins.list[str]:
+        """The names, sorted, that stand right below ``prefix`` before a slash, without what lies in those folders.
+
+        A folder whose last object was just deleted may still be among them.
+        """
         ...

@@ -16,15 +16,25 @@ from holdfast.wal.slot import HoldingSlot
 
 @dataclass
 class Findings:
-    """What is told at the end: WAL that is lost, and what else people should know."""
+    """What is told at the end: WAL that is lost, and what else people should know.
+
+    ``losses``: the gaps, and slots that the server gave up, of which nobody knows yet whether they cost anything.
+    """
 
     gaps: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
+    losses: dict[str, None] = field(default_factory=dict)
 
     def gap(self, text: str | None) -> None:
         """Note a gap once."""
         if text is not None:
             self.gaps[text] = None
+            self.losses[text] = None
+
+    def given_up(self, text: str) -> None:
+        """Note once that the server has given up the slot."""
+        self.notes[text] = None
+        self.losses[text] = None
 
     def note(self, text: str) -> None:
         """Note anything else once."""
@@ -37,7 +47,7 @@ def demand_slot(control: Control, ledger: Ledger, findings: Findings) -> Holding
     if slot is not None and not slot.is_lost and slot.restart_lsn is not None:
         return slot
     if slot is not None:
-        findings.note(
+        findings.given_up(
             f"the replication slot {slot.name} was given up by the server (wal_status {slot.wal_status}) and made anew;"
             " see max_slot_wal_keep_size and idle_replication_slot_timeout"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from holdfast.audit import Act, append
 from holdfast.environment import Environment
 from holdfast.errors import PermanentError
 from holdfast.postgres.conninfo import Target
@@ -48,5 +49,6 @@ def give_up_slot(environment: Environment, *, accepts_gap: bool, force: bool = F
             )
         if not force:
             take_lock(session, target, name)
+        append(environment, Act("slot_dropped", name, {"retained_bytes": found.retained_bytes, "force": force}))
         drop_slot(session, name)
     return GivenUp(name, True, None if found.restart_lsn is None else str(found.restart_lsn), found.retained_bytes)

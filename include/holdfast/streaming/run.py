@@ -18,9 +18,11 @@ from holdfast.streaming.receiving import Receiving
 from holdfast.streaming.report import StreamReport
 from holdfast.streaming.shipping import Shipper
 from holdfast.streaming.source import Source
+from holdfast.streaming.status import Telltale
 from holdfast.streaming.telling import Telling
 from holdfast.values import figures
 from holdfast.values.lsn import Lsn
+from holdfast.wal.slot import HoldingSlot
 from holdfast.wal.spool import Spool
 
 _TICK_S = 0.1
@@ -72,6 +74,7 @@ class Run:
         self._receiving = Receiving(
             self._source, self._spool, self._line, self._findings, int(self._policy.spool_limit)
         )
+        self._telltale = Telltale(self._environment, self._findings, self._source.ledger.system_identifier)
         try:
             shipper.clear()
             self._recall(shipper, control)
@@ -81,6 +84,7 @@ class Run:
             self._finish()
         finally:
             self._line.end()
+            self._telltale.abandon()
             self._receiving.kill()
             self._source.close()
         return self._report()
@@ -108,18 +112,31 @@ class Run:
 
     def _look(self) -> None:
         """Where does the server stand, what is stored of it, and what may it remove?"""
-        self._source.use(Control.refresh)
-        self._settle()
-        control = self._source.control
-        flush = None if control is None else control.source.flush_lsn
+        stored, flush = self._compare()
         trouble = "; ".join(filter(None, (str(self._line.outage or ""), self._held_back())))
-        self._telling.tell(self._line.shipped, self._stored_lsn(), flush, trouble)
+        self._telling.tell(self._line.shipped, stored, flush, trouble)
         if self._is_due("slot", 5.0):
-            slot = self._source.use(Control.slot)
-            self._retained = self._retained if slot is None else slot.retained_bytes
+            slot = self._look_at_slot()
             # Given up by the server, or dropped by somebody: until it stands again, an outage of ours is a gap.
             if self._source.control is not None and (slot is None or slot.is_lost):
                 self._receiving.secure_slot()
+
+    def _compare(self) -> tuple[Lsn | None, Lsn | None]:
+        """(up to where all is stored, up to where the server has flushed), each None where that is not known."""
+        asked_at = self._environment.clock()
+        self._source.use(Control.refresh)
+        self._settle()
+        control, stored = self._source.control, self._stored_lsn()
+        flush = None if control is None else control.source.flush_lsn
+        self._telltale.note(asked_at, self._receiving.history.timeline, flush, stored)
+        return stored, flush
+
+    def _look_at_slot(self) -> HoldingSlot | None:
+        slot = self._source.use(Control.slot)
+        self._retained = self._retained if slot is None else slot.retained_bytes
+        if self._source.control is not None:
+            self._telltale.note_slot(slot)
+        return slot
 
     def _held_back(self) -> str:
         """What the slot costs the source's disk by now, where the policy says that this is too much."""
@@ -174,19 +191,19 @@ class Run:
         is_all = self._line.drain(_LAST_DRAIN_S if self._ending.stop.is_set() else _DRAIN_S)
         if self._line.error is not None:
             raise self._line.error
-        self._settle()
+        self._compare()
         shipped, outage = self._line.shipped, self._line.outage
         if not is_all:
             why = "" if outage is None else f": {outage.message}"
             self._findings.note(f"{len(self._line.pending())} pieces of WAL are not stored yet{why}")
             if not shipped.segments + shipped.partials:
                 raise outage or StoreError(f"store {self._environment.store.url}: nothing could be stored in time")
-        slot = self._source.use(Control.slot)
-        self._retained = self._retained if slot is None else slot.retained_bytes
+        self._look_at_slot()
         if held_back := self._held_back():
             self._findings.note(f"{held_back}: `holdfast doctor` says how to give up the slot before the disk is full")
         if self._source.control is None and self._source.failure is not None:
             self._findings.note(f"the source was away at the end: {self._source.failure.message}")
+        self._telltale.end(is_hurried=self._ending.stop.is_set(), is_store_away=outage is not None)
 
     def _stored_lsn(self) -> Lsn | None:
         segment, ledger = self._receiving.cursor, self._source.ledger

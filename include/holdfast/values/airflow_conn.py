@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from holdfast.errors import UsageError
 from holdfast.values.connection import Connection, port_number
+from holdfast.values.credentials import learn_secrets
 
 _SCHEMES = {"postgresql": "postgres", "postgres+psycopg": "postgres"}
 
@@ -30,7 +31,9 @@ class EnvironmentConnections:
                 hint=f"Export {name} as JSON or as a URI, such as postgresql://user:password@host:5432/database or "
                 "aws://key:secret@/?endpoint_url=…&region_name=…",
             )
-        return parse_connection(conn_id, value)
+        found = parse_connection(conn_id, value)
+        learn_secrets(found)
+        return found
 
 
 def parse_connection(conn_id: str, text: str) -> Connection:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from holdfast.manifest.base_backup import BaseBackupManifest
 from holdfast.manifest.model import Record
 
 Verdict = Literal["passed", "failed"]
@@ -16,8 +17,9 @@ class PointFacts(Record):
     """One committed restore point (or base backup, or media snapshot: their tiers say which).
 
     ``committed_at``: when the store received its manifest, by the store's clock. ``seconds``: how long its data was
-    being taken (a dump, a walk through media). ``bytes``: stored, of what it added. ``is_decrypted``: whether its
-    artifacts were read back before it was signed. ``restore_check`` is that of its newest record.
+    being taken (a dump, a walk through media). ``bytes``: stored, of what it added. ``label`` of a base backup: full
+    or incremental. ``is_decrypted``: whether its artifacts were read back before it was signed. ``restore_check`` is
+    that of its newest record.
     """
 
     id: str
@@ -58,6 +60,7 @@ class TriedFacts(Record):
     """A drill or check that left evidence (``kind``: restore_drill, restore_check, pitr_drill, pitr_check).
 
     ``finished_at`` is when it ended; ``is_closed`` whether everybody who was asked has agreed (true where nobody is).
+    ``rto_seconds``: how long its restore took, None where there is no time to speak of.
     ``faults``: what it found, at most ten sentences.
     """
 
@@ -87,7 +90,12 @@ class CheckedFacts(Record):
 
 
 class WalGapFacts(Record):
-    """WAL that is missing in the store: names of the first and last segment, and the instants around it."""
+    """WAL that is missing in the store: names of the first and last segment, and the instants around it.
+
+    ``is_healed``: a base backup that was taken behind it can be used, so that of all that comes from then on every
+    instant can be recovered; only those between the gap and that base backup cannot, and never will be. Such a gap is
+    no reason to wake anybody; one that is not healed needs a base backup now.
+    """
 
     system_identifier: str
     timeline: int
@@ -95,14 +103,35 @@ class WalGapFacts(Record):
     last: str
     begins_at: datetime | None
     ends_at: datetime | None
+    is_healed: bool = False
+
+
+class WalMemory(Record):
+    """What an earlier look at a long WAL knows, so that the next one lists only what came since.
+
+    ``ranges``: first and last of whole segments that stand in the store, and history files, each alone; none where
+    it is not long. ``keys``: how many objects there are; ``listed_at``: when all were listed. ``bases``: the base
+    backups, whose signatures were checked not before ``bases_at``.
+    """
+
+    listed_at: datetime
+    keys: int
+    segment_bytes: int
+    ranges: tuple[tuple[str, str], ...] = ()
+    bases: tuple[BaseBackupManifest, ...] = ()
+    bases_at: datetime
 
 
 class WalFacts(Record):
-    """The WAL of the cluster in use. ``status_at``: when the streamer last said how it is; None where it never did.
+    """The WAL of the cluster in use; ``system_identifier`` is None while nothing of any is stored.
 
-    ``caught_up_at``: the last moment of which everything that the source had flushed by then is stored.
-    ``retained_bytes`` the slot makes the source keep; ``safe_bytes`` until the server drops the slot (None: no limit).
-    ``lost``: the slot was invalidated or WAL was lost, in words. ``newest_at``: when the newest piece was stored.
+    ``status_at``: when the streamer last said how it is, None where it never did; it does every minute and when a run
+    ends, so that it stays behind while none works. ``caught_up_at``: the last moment of which everything that the
+    source had flushed by then is stored; ``behind_bytes`` it had more. ``retained_bytes`` the slot makes the source
+    keep; ``safe_bytes`` until the server drops the slot (None: no limit). ``lost``: the slot was invalidated or WAL was
+    lost, in words, and no instant since can be recovered. ``newest_at``: when the newest piece was stored. ``faults``:
+    what is damaged or cannot be trusted of what is needed from the newest usable base backup on; ``healed_faults``: the
+    same of what lies before it.
     """
 
     system_identifier: str | None
@@ -115,6 +144,8 @@ class WalFacts(Record):
     newest_at: datetime | None = None
     gaps: tuple[WalGapFacts, ...] = ()
     faults: tuple[str, ...] = ()
+    healed_faults: tuple[str, ...] = ()
+    memory: WalMemory | None = None
 
 
 class GuardFacts(Record):
@@ -152,12 +183,25 @@ class Trouble(Record):
     hint: str | None = None
 
 
+class ScheduleFacts(Record):
+    """A tier's schedule and the time zone that it is read in (``0 2 * * * Europe/Berlin``; empty for none).
+
+    ``since``: when the watch first saw it so, None where it was so at the first look. What a schedule demanded before
+    it was there is nobody's omission.
+    """
+
+    tier: str
+    schedule: str
+    since: datetime | None
+
+
 class EnvironmentFacts(Record):
     """Everything known of one environment at ``read_at``.
 
     ``since``: the oldest trace of the environment in its store, None where there is none at all. ``points``: the
     newest of every tier, up to ``HISTORY`` of each, oldest first: restore points, base backups and media snapshots.
-    ``counts``: how many of each tier are committed.
+    One that lacks an artifact or cannot be decrypted is among them, one whose manifest cannot be trusted is not.
+    ``counts``: how many of each tier are committed. ``guard_at``: when the guard last looked at the store.
     """
 
     app: str
@@ -172,7 +216,9 @@ class EnvironmentFacts(Record):
     checked: tuple[CheckedFacts, ...] = ()
     wal: WalFacts | None = None
     guard: tuple[GuardFacts, ...] = ()
+    guard_at: datetime | None = None
     rotations: tuple[RotationFacts, ...] = ()
+    schedules: tuple[ScheduleFacts, ...] = ()
     space: tuple[SpaceSample, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()

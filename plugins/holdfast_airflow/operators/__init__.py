@@ -60,6 +60,7 @@ from holdfast_airflow.operators.store_guard import StoreGuardOperator
 from holdfast_airflow.operators.verify_list import VerifyListOperator
 from holdfast_airflow.operators.wal_check import WalCheckOperator
 from holdfast_airflow.operators.wal_stream import StreamWalOperator
+from holdfast_airflow.operators.watch import WatchOperator
 
 __all__ = [
     "ApplyOperator",
@@ -120,4 +121,5 @@ __all__ = [
     "SwitchOperator",
     "VerifyListOperator",
     "WalCheckOperator",
+    "WatchOperator",
 ]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context, XComArg
 
+from holdfast_airflow import metrics, runs
 from holdfast_airflow.failures import reported
 from holdfast_airflow.progress import LoggedProgress
+from holdfast_airflow.triggers import tell_triggered
 
 if TYPE_CHECKING:
     from holdfast.environment import Environment
@@ -27,9 +29,11 @@ class EngineOperator(BaseOperator):
     ui_color = "#e6f0ea"
 
     def __init__(self, *, policy_file: str, environment: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(post_execute=metrics.tell_done, **kwargs)
         self.policy_file = policy_file
         self.environment = environment
+        self.app: str | None = None
+        self.worked_s: float | None = None
         self._is_working = False
 
     @contextmanager
@@ -41,8 +45,13 @@ class EngineOperator(BaseOperator):
 
         self._is_working = True
         try:
-            with reported(self.log):
-                yield open_environment(Path(self.policy_file), self.environment, AirflowConnections())
+            with metrics.timed(self), reported(self.log):
+                context = runs.current()
+                actor = runs.actor(context)
+                opened = open_environment(Path(self.policy_file), self.environment, AirflowConnections(), actor)
+                self.app = opened.app
+                yield opened
+                tell_triggered(self, opened, context)
         finally:
             self._is_working = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast_airflow.ui import drills, operations, wal
+from holdfast_airflow.ui import drills, operations, wal, watch
 from holdfast_airflow.ui.run_facts import RunFacts
 
 Outcome = tuple[str, str]
@@ -11,6 +11,8 @@ Outcome = tuple[str, str]
 
 def title(run: RunFacts) -> tuple[str, str | None]:
     """What the run makes, and its id once there is one."""
+    if run.watches:
+        return "Watch", None
     if run.is_operation:
         return run.dag_id.rpartition(".")[2].replace("_", " ").capitalize(), run.plan.text("operation")
     if run.finds_instant:
@@ -35,6 +37,8 @@ def title(run: RunFacts) -> tuple[str, str | None]:
 
 def sentence(run: RunFacts) -> Outcome:
     """How the run stands."""
+    if run.watches:
+        return watch.sentence(run)
     if run.is_operation:
         return operations.sentence(run)
     if run.finds_instant:

@@ -111,6 +111,16 @@ class RunFacts:
         return self._facts("WalCheckOperator")
 
     @property
+    def watches(self) -> bool:
+        """Whether it is a round of the watch."""
+        return self._step("WatchOperator") is not None
+
+    @property
+    def watched(self) -> Loose:
+        """What the round has found, and who was told."""
+        return self._facts("WatchOperator")
+
+    @property
     def is_operation(self) -> bool:
         """Whether it may change what is live, such as a restore."""
         return self._step(_OPERATES) is not None

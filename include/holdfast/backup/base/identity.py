@@ -18,5 +18,7 @@ def _of_wal(environment: Environment, own: str) -> set[str]:
     keys, store = environment.keys, environment.store
     if next(iter(store.list(keys.wal_of(own))), None) is not None:
         return {own}
-    other = next(iter(store.list(keys.wal)), None)
-    return set() if other is None else {other.key[len(keys.wal) :].partition("/")[0]}
+    below = (stored.key[len(keys.wal) :].split("/") for stored in store.list(keys.wal))
+    # Where a cluster's WAL has expired, what was said of it may still stand.
+    other = next((parts[0] for parts in below if len(parts) > 1 and parts[1] not in ("checks", "status")), None)
+    return set() if other is None else {other}

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
@@ -21,7 +22,9 @@ def backup_command(policy: Path, environment: str, tier: str, label: str | None,
     """Take one restore point of ENV under TIER (nightly, monthly or snapshot), verified and signed."""
     from holdfast.backup import run_backup
 
-    facts = run_backup(opened(policy, environment), tier, label=label, progress=reporter())
+    place = opened(policy, environment)
+    facts = run_backup(place, tier, label=label, progress=reporter())
+    told(place, "triggered", facts.restore_point, tier=tier, label=label)
     if as_json:
         fields = facts.as_json()
         emit({"id": fields.pop("restore_point"), "tier": tier, "label": label, **fields})

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
@@ -24,7 +25,9 @@ def base_backup_command(policy: Path, environment: str, full: bool, as_json: boo
     """
     from holdfast.backup.base import take_base_backup
 
-    facts = take_base_backup(opened(policy, environment), full=full, progress=reporter())
+    place = opened(policy, environment)
+    facts = take_base_backup(place, full=full, progress=reporter())
+    told(place, "triggered", facts.base_backup, kind=facts.kind)
     if as_json:
         emit(facts.as_json())
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, moment, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.login import login_name
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
@@ -57,6 +58,7 @@ def drill_command(
     instant = moment(to) if to is not None else None
     place = opened(policy, environment)
     facts = _recovered(place, instant, reason) if is_pitr else _restored(place, id, media or "sample", reason)
+    told(place, "triggered", facts.id, restore_point=facts.restore_point, verdict=facts.verdict, reason=reason)
     if as_json:
         emit(facts.as_json())
     else:

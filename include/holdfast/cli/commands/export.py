@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.binary import to_stdout
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
@@ -54,7 +55,10 @@ def export_fetch(policy: Path, environment: str, id: str, table: str) -> None:
     from holdfast.values.ids import RestorePointId
 
     progress = reporter()
-    to_stdout(fetch_export(opened(policy, environment), RestorePointId.parse(id), table, progress=progress))
+    place = opened(policy, environment)
+    content = fetch_export(place, RestorePointId.parse(id), table, progress=progress)
+    told(place, "exported", id, table=table)
+    to_stdout(content)
     progress.end()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.binary import to_stdout
 from holdfast.cli.progress import reporter
 
@@ -24,5 +25,8 @@ def fetch_command(policy: Path, environment: str, id: str, artifact: str) -> Non
     from holdfast.values.ids import RestorePointId
 
     progress = reporter()
-    to_stdout(fetch_artifact(opened(policy, environment), RestorePointId.parse(id), artifact, progress=progress))
+    place = opened(policy, environment)
+    content = fetch_artifact(place, RestorePointId.parse(id), artifact, progress=progress)
+    told(place, "exported", id, artifact=artifact)
+    to_stdout(content)
     progress.end()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.cli.progress import reporter
 from holdfast.values import figures
@@ -51,6 +52,7 @@ def media_sync(policy: Path, environment: str, force: bool, as_json: bool) -> No
         force=force,
         progress=reporter(),
     )
+    told(place, "triggered", facts.snapshot)
     if as_json:
         emit(facts.as_json())
         return
@@ -128,9 +130,10 @@ def media_restore(
     if not to:
         raise UsageError("--to: it is empty", hint="Write --to . for the folder that you are in.")
     place = opened(policy, environment)
-    report = restore_media(
-        place, _named(place, snapshot), Path(to).absolute(), globs=paths, overwrite=overwrite, progress=reporter()
-    )
+    id = _named(place, snapshot)
+    place.media_catalog.manifest(id, place.verifier())
+    told(place, "restored", str(id), to=str(Path(to).absolute()), paths=[*paths])
+    report = restore_media(place, id, Path(to).absolute(), globs=paths, overwrite=overwrite, progress=reporter())
     if as_json:
         emit(report.as_json())
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.cli.arguments import environment_arguments, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.errors import UsageError
@@ -54,11 +55,14 @@ def recover_command(
     `holdfast pitr window` shows from when to when that can be done. The source is not touched.
     """
     from holdfast.pitr import extract_tables, parse_target, plan_recovery, recover
+    from holdfast.postgres.conninfo import resolve
 
     _demand_sense(data_dir, pause=pause, tables=tables, to_database=to_database)
     target = parse_target(to, to_lsn, to_name, latest)
     there = opened(policy, environment)
     plan = plan_recovery(there, target, timeline=timeline)
+    into = str(data_dir) if to_database is None else resolve(to_database, there.connections).describe()
+    told(there, "restored", plan.base.id, to=into, instant=to or to_lsn or to_name, tables=[*tables])
     if to_database is not None:
         extracted = extract_tables(there, plan, tables, to=to_database, data_dir=data_dir, progress=reporter())
         _tell(extracted.recovered, extracted.as_json() if as_json else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from holdfast.cli.arguments import environment_arguments, id_argument, json_option, opened
+from holdfast.cli.auditing import told
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values.visible import visible
@@ -28,12 +29,14 @@ def restore_command(
 
     A URL with a password is seen by others on this host while the command runs: prefer a connection id.
     """
+    from holdfast.postgres.conninfo import resolve
     from holdfast.restore import restore_database
     from holdfast.values.ids import RestorePointId
 
-    report = restore_database(
-        opened(policy, environment), RestorePointId.parse(id), to=to, jobs=jobs, tables=tables, progress=reporter()
-    )
+    place, point = opened(policy, environment), RestorePointId.parse(id)
+    place.catalog.manifest(point, place.verifier())
+    told(place, "restored", id, to=resolve(to, place.connections).describe(), tables=[*tables])
+    report = restore_database(place, point, to=to, jobs=jobs, tables=tables, progress=reporter())
     if as_json:
         emit(report.as_json())
         return

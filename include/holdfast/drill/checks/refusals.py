@@ -9,7 +9,7 @@ from holdfast.drill.outcome import blames_backup, blames_drill
 from holdfast.manifest.evidence import Finding
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.session import translate
-from holdfast.process.redaction import redact
+from holdfast.redaction import redact
 
 # SQLSTATEs (PostgreSQL manual, appendix A).
 _LOST = ("08", "57P")

@@ -9,6 +9,7 @@ from holdfast.environment import Environment
 from holdfast.errors import UsageError
 from holdfast.evidence.visible import code, prose
 from holdfast.manifest.evidence import Fact
+from holdfast.operation import steps
 from holdfast.operation.deciding import plan_of
 from holdfast.operation.going import demand_go
 from holdfast.operation.live import live_target
@@ -17,6 +18,7 @@ from holdfast.operation.records import OperationOpen
 from holdfast.operation.switch.marking import marker_of, restored_name
 from holdfast.operation.switch.request import What, has_database, has_media
 from holdfast.operation.switch.switching import live_of
+from holdfast.operation.telling import tell_change
 from holdfast.postgres.databases import DatabaseIdentity, LiveFacts, look_at_live
 from holdfast.postgres.replaced import Replaced, list_replaced
 from holdfast.postgres.switching import exclusive, find_state, switch
@@ -106,6 +108,7 @@ def switch_database_back(environment: Environment, opened: OperationOpen, progre
         if find_state(target, live=live, beside=kept, keep_as=keep_as) == "done":
             return Outcome(notes=("it had been switched back before",), facts=found)
         demand_go(environment, operation, plan_of(environment, opened, is_restored=True, progress=progress))
+        tell_change(environment, opened, steps.SWITCH_BACK)
         rules, now = environment.policy.restore, environment.clock()
         mark = marker_of(opened, "replaced", target.database, rules.keep_replaced.after(now))
         done = switch(
@@ -128,6 +131,7 @@ def switch_media_back(environment: Environment, opened: OperationOpen, progress:
     kept = str(planned.facts["media_kept"])
     if media_switch_back_state(environment, kept) == "not begun":
         demand_go(environment, operation, planned)
+        tell_change(environment, opened, steps.SWITCH_MEDIA_BACK)
     done = exchange_media_back(environment, kept)
     return Outcome(facts={"media": str(done.target), "media_kept": str(done.kept) if done.kept else None})
 

@@ -20,6 +20,7 @@ from holdfast.operation.records import OperationOpen
 from holdfast.operation.switch.marking import marker_of
 from holdfast.operation.switch.planning import plan_switch
 from holdfast.operation.switch.rights import kept_rights
+from holdfast.operation.telling import tell_change
 from holdfast.postgres.conninfo import Target
 from holdfast.postgres.databases import DatabaseIdentity
 from holdfast.postgres.switching import Switched, exclusive, find_state, switch, take_name
@@ -54,6 +55,7 @@ def switch_database(environment: Environment, opened: OperationOpen, progress: P
             return Outcome(notes=("it had been switched before",), facts=_facts(beside, keep_as))
         demand_go(environment, operation, plan_of(environment, opened, is_restored=True, progress=progress))
         demand_proven(environment, opened)
+        tell_change(environment, opened, steps.SWITCH)
         progress.begin("switch")
         done = _switch(environment, opened, target, live, beside, keep_as)
         progress.end(f"live was unavailable for {done.unavailable_seconds:.2f} s")
@@ -86,6 +88,7 @@ def switch_media(environment: Environment, opened: OperationOpen, progress: Prog
         _demand_same_media(environment, opened, planned)
         demand_go(environment, operation, planned)
         demand_proven(environment, opened, with_media=True)
+        tell_change(environment, opened, steps.SWITCH_MEDIA)
     done = exchange_media(environment, opened.point, kept_as=keep_as)
     return Outcome(facts={"media": str(done.target), "media_kept": str(done.kept) if done.kept else None})
 
@@ -152,13 +155,17 @@ def _over(environment: Environment, opened: OperationOpen, progress: Progress) -
         demand_go(environment, operation, plan_of(environment, opened, is_restored=True, progress=progress))
         demand_proven(environment, opened)
 
+    def go() -> None:
+        demand()
+        tell_change(environment, opened, steps.SWITCH)
+
     demand()  # before anything is fetched, and once more before the first write
     done = restore_clean(
         environment,
         opened.point,
         live=target,
         identity=live,
-        demand=demand,
+        demand=go,
         keep=partial(kept_rights, environment, operation),
         wait_s=environment.policy.restore.end_sessions.as_seconds,
         progress=progress,

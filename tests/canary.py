@@ -127,7 +127,9 @@ class Processes:
         words = [word.decode(errors="replace") for word in arguments.split(b"\0") if word]
         if "holdfast" in words and variable.startswith(_GIVEN):
             return True  # whoever called the command line exported them
-        return variable in _VARIABLES and any(Path(word).name in _CLIENTS for word in words)
+        # pg_dumpall asks pg_dump for its version through a shell: sh -c '"/…/pg_dump" -V'.
+        programs = (Path(word.removeprefix('"').partition('"')[0]).name for word in words)
+        return variable in _VARIABLES and any(program in _CLIENTS for program in programs)
 
 
 def _read(path: str) -> bytes:

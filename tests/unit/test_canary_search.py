@@ -66,6 +66,8 @@ def test_canary_is_found_in_files(tmp_path: Path) -> None:
         (["python", "-m", "holdfast", "list"], "AIRFLOW_CONN_SHOP_DB=postgres://u:{}@h/d", False),
         (["python", "-m", "airflow", "scheduler"], "AIRFLOW_CONN_SHOP_DB=postgres://u:{}@h/d", True),
         (["setpriv", "--", "/usr/bin/pg_dump", "--file=x"], "PGPASSWORD={}", False),
+        (["sh", "-c", '"/usr/bin/pg_dump" -V'], "PGPASSWORD={}", False),
+        (["sh", "-c", "sleep 60"], "PGPASSWORD={}", True),
         (["/usr/bin/pg_dump", "{}"], "PGPASSWORD={}", True),
         (["/usr/bin/pg_dump"], "SHELL={}", True),
     ],

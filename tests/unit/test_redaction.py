@@ -76,8 +76,14 @@ def test_no_secret_survives(secrets: list[str], noise: str) -> None:
     ],
 )
 def test_short_secrets_blank_no_text(secret: str, text: str, said: str) -> None:
-    """Below four characters nothing is looked for by its value, below eight only what stands alone."""
-    assert redact(text, [secret]) == said
+    """Below four characters nothing is looked for by its value, below eight only what stands alone and is no word."""
+    KNOWN.learn("test", [secret])
+    assert redact(text) == said
+
+
+def test_short_word_is_masked_where_the_text_is_about_it() -> None:
+    """What a program says that was given this password."""
+    assert redact("connection refused", ["refused"]) == "connection ***"
 
 
 @pytest.mark.parametrize("secret", ["a", "abc", "postgres", "h0st"])

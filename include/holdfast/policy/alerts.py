@@ -8,9 +8,10 @@ from typing import Literal
 from pydantic import ByteSize, Field, field_validator
 
 from holdfast.policy.fields import ConnId, Part, Span
+from holdfast.policy.strict_yaml import suggestion
 from holdfast.values import duration
-
-Severity = Literal["page", "notify"]
+from holdfast.values.finding_kinds import SEVERITIES
+from holdfast.values.finding_kinds import Severity as Severity
 
 
 def _span(text: str) -> duration.Duration:
@@ -73,6 +74,15 @@ class Alerts(Part):
         if not isinstance(value, Mapping):
             return value
         return {kind: "off" if severity is False else severity for kind, severity in value.items()}
+
+    @field_validator("severities")
+    @classmethod
+    def _knows_kinds(cls, severities: Mapping[str, str]) -> Mapping[str, str]:
+        """A misspelt kind would silence nothing, or leave asleep whom it was to wake."""
+        for kind in severities:
+            if kind not in SEVERITIES:
+                raise ValueError(f"{kind!r} is no kind of finding{suggestion(kind, set(SEVERITIES))}")
+        return severities
 
     def route(self, severity: Severity) -> tuple[str, str | None]:
         """(connection id, tag or None for all of its addresses) of messages of a severity."""

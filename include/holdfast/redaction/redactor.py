@@ -16,7 +16,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     ``secrets`` are values that only the caller knows of, besides those in ``KNOWN``. What has the form of a
     secret goes too: passwords in URLs, ``password=…``, tokens, private keys, numbers of payment cards.
     """
-    given = {secret for value in secrets for secret in secrets_in(value)}
+    given = {secret for value in secrets for secret in secrets_in(value, hides_words=True)}
     for secret in sorted(given, key=len, reverse=True):
         text = secret.hide(text)
     return hide_cards(hide_forms(hide_known(text)))

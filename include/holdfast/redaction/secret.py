@@ -24,7 +24,7 @@ _WORDS |= {"backup", "admin", "root", "user", "localhost", "test", "demo", "true
 class Secret:
     """A value of at least four characters.
 
-    Below eight it counts only where no letter or digit adjoins it, and not at all where it is a word or a number.
+    Below eight it counts only where no letter or digit adjoins it.
     """
 
     def __init__(self, value: str) -> None:
@@ -60,12 +60,15 @@ class Secret:
         return re.compile(written)
 
 
-def secrets_in(value: str, *, names: tuple[str, ...] = ()) -> Iterator[Secret]:
-    """What of a value is looked for: itself, and each long line of it. ``names`` are shown on purpose, never hidden."""
+def secrets_in(value: str, *, names: tuple[str, ...] = (), hides_words: bool = False) -> Iterator[Secret]:
+    """What of a value is looked for: itself, and each long line of it. ``names`` are shown on purpose, never hidden.
+
+    Short words and numbers count only with ``hides_words``: in a text of which it is known that it is about this value.
+    """
     lines = [line.strip() for line in value.splitlines()]
     parts = {value.strip(), *(line for line in lines if len(line) >= _LINE)}
     known = {name.casefold() for name in names}
     for part in parts:
-        is_ordinary = len(part) < _SHORTEST_ANYWHERE and _ORDINARY.fullmatch(part) is not None
+        is_ordinary = not hides_words and len(part) < _SHORTEST_ANYWHERE and _ORDINARY.fullmatch(part) is not None
         if len(part) >= SHORTEST and not is_ordinary and part.casefold() not in _WORDS.union(known):
             yield Secret(part)

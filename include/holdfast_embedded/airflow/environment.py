@@ -90,6 +90,8 @@ def _settings(project: Path, state: State, secrets: Secrets, database_url: str, 
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
         # Secrets are masked in logs as URLs, JSON and HTML spell them too, not only as they are.
         "LOGGING__SECRET_MASK_ADAPTER": "holdfast.redaction.spellings",
+        # Hides the addresses of pagers, which hold tokens, on the page of connections, too.
+        "CORE__SENSITIVE_VAR_CONN_NAMES": "config",
         "LOGGING__BASE_LOG_FOLDER": str(state.logs / "tasks"),
         "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(state.logs / "dag-files"),
         "USAGE_DATA_COLLECTION__ENABLED": "False",

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowException
 
 from holdfast_airflow.failures import reported
+from holdfast_airflow.notifiers.failing import FailingNotifier
 from holdfast_airflow.notifiers.told_run import ToldRun
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["run_failed", "deadline_missed"]
 
 
-class HoldfastNotifier(BaseNotifier):
+class HoldfastNotifier(FailingNotifier):
     """Says once for each run what has become of it, by the policy's section ``alerts``; without one, to the log alone.
 
     It runs apart from the tasks: in the DAG processor where a run has failed, in a slot of the executor where a

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowException
 
 from holdfast.errors import HoldfastError, PolicyError
 from holdfast_airflow.failures import reported
+from holdfast_airflow.notifiers.failing import FailingNotifier
 from holdfast_airflow.notifiers.run import Kind, finding_of
 from holdfast_airflow.notifiers.told_run import ToldRun
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TIER = "watch"
 
 
-class WatchNotifier(BaseNotifier):
+class WatchNotifier(FailingNotifier):
     """Says by every pager that the policies name that nobody watches, once until it watches again.
 
     A round that came to its end has told itself what it could, and why it is red: then nothing is said here.

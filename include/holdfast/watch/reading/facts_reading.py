@@ -24,6 +24,7 @@ from holdfast.watch.reading.wal import read_wal
 from holdfast.watch.schedules import seen_schedules
 
 _SILENT = Silent()
+_NOT_OURS = "point-in-time recovery is the provider's: not watched here"
 
 
 def read_facts(
@@ -73,6 +74,8 @@ class _Round:
             "space", lambda: read_space(self._environment, points, counts, reading.now, space_known), space_known
         )
         guard, guard_at = self._guard()
+        if policy.database.pitr == "provider":
+            reading.notes.append(_NOT_OURS)
         return EnvironmentFacts(
             app=self._environment.app,
             environment=self._environment.name,

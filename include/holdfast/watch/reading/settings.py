@@ -29,7 +29,7 @@ def read_rotations(reading: Reading, newest: Iterable[tuple[RestorePointId, Told
         inventory = load_inventory(Path(section.file))
     except InventoryError as error:
         reading.notes.append(error.message)
-        return _as_recorded(newest)
+        return _as_recorded(newest, ZoneInfo(reading.environment.policy.timezone))
     return tuple(
         RotationFacts(name=one.name, rotate_by=one.rotate_by, owner=one.owner, rotated_by=one.rotated_by)
         for one in inventory.variables
@@ -37,15 +37,14 @@ def read_rotations(reading: Reading, newest: Iterable[tuple[RestorePointId, Told
     )
 
 
-def _as_recorded(newest: Iterable[tuple[RestorePointId, Told]]) -> tuple[RotationFacts, ...]:
-    """What waited for rotation when the newest restore point was taken."""
+def _as_recorded(newest: Iterable[tuple[RestorePointId, Told]], timezone: ZoneInfo) -> tuple[RotationFacts, ...]:
+    """What waited for rotation when the newest restore point was taken: its last day was the day before, or earlier."""
     last = max(newest, key=lambda found: found[0], default=None)
     if last is None:
         return ()
     id, told = last
-    return tuple(
-        RotationFacts(name=name, rotate_by=id.opened_at.date(), owner=_NOT_TOLD, rotated_by=()) for name in told.overdue
-    )
+    last_day = id.opened_at.astimezone(timezone).date() - timedelta(days=1)
+    return tuple(RotationFacts(name=name, rotate_by=last_day, owner=_NOT_TOLD, rotated_by=()) for name in told.overdue)
 
 
 def read_guard(reading: Reading) -> tuple[GuardFacts, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -110,6 +110,7 @@ def attempt_restore(
     tables: Sequence[str] = (),
     spool: Path | None = None,
     with_owners: bool = False,
+    before: Callable[[Target], None] | None = None,
     progress: Progress = _SILENT,
 ) -> Attempt:
     """Restore a restore point, or only ``tables`` of it, into the database ``to`` (a URL, connection id or address).
@@ -117,6 +118,7 @@ def attempt_restore(
     The database is made where it does not exist; an empty one may stand beside the live one. Several jobs keep the
     decrypted archive in an unnamed file in ``spool`` (default: TMPDIR). ``with_owners``: everything gets the owner
     that it had, where the role is a superuser, which alone may give anything to anybody; a note says where it is not.
+    ``before`` is called once nothing is left that refuses it, and nothing was read or written yet.
     Raises RestoreError where the target has user objects or is the live database,
     and IntegrityError, DecryptError or SignatureError where the restore point is not what it was.
     """
@@ -130,6 +132,8 @@ def attempt_restore(
     environment.demand_identities()
     target = to if isinstance(to, Target) else resolve(to, environment.connections)
     plan = _plan(environment, manifest, target, count, with_owners=with_owners)
+    if before is not None:
+        before(plan.target)
     try:
         if folder is None:
             return _restore_streamed(environment, plan, progress)

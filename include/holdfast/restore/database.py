@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from holdfast.environment import Environment
 from holdfast.errors import RestoreError
+from holdfast.postgres.conninfo import Target
 from holdfast.postgres.counts import compare_counts, compare_sequences
 from holdfast.progress import Progress, Silent
 from holdfast.restore.attempt import Attempt, attempt_restore
@@ -23,14 +24,16 @@ def restore_database(
     to: str,
     jobs: int | None = None,
     tables: Sequence[str] = (),
+    before: Callable[[Target], None] | None = None,
     progress: Progress = _SILENT,
 ) -> RestoreReport:
     """Restore a restore point, or only ``tables`` of it, into the database ``to`` (a URL or connection id).
 
-    The database is made where it does not exist. Raises RestoreError where it has user objects or is
-    the live one, where pg_restore reports anything unexplained, or where any count differs.
+    The database is made where it does not exist. ``before`` is called once nothing is left that refuses it, and nothing
+    was read or written yet. Raises RestoreError where the database has user objects or is the live one, where
+    pg_restore reports anything unexplained, or where any count differs.
     """
-    attempt = attempt_restore(environment, id, to=to, jobs=jobs, tables=tables, progress=progress)
+    attempt = attempt_restore(environment, id, to=to, jobs=jobs, tables=tables, before=before, progress=progress)
     attempt.require_passed()
     counting = _count(attempt, bool(tables), progress)
     return RestoreReport(

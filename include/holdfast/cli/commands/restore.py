@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from holdfast.cli.auditing import told
 from holdfast.cli.output import emit
 from holdfast.cli.progress import reporter
 from holdfast.values.visible import visible
+
+if TYPE_CHECKING:
+    from holdfast.postgres.conninfo import Target
 
 
 @click.command("restore")
@@ -29,14 +33,15 @@ def restore_command(
 
     A URL with a password is seen by others on this host while the command runs: prefer a connection id.
     """
-    from holdfast.postgres.conninfo import resolve
     from holdfast.restore import restore_database
     from holdfast.values.ids import RestorePointId
 
     place, point = opened(policy, environment), RestorePointId.parse(id)
-    place.catalog.manifest(point, place.verifier())
-    told(place, "restored", id, to=resolve(to, place.connections).describe(), tables=[*tables])
-    report = restore_database(place, point, to=to, jobs=jobs, tables=tables, progress=reporter())
+
+    def recorded(target: Target) -> None:
+        told(place, "restored", id, to=target.describe(), tables=[*tables])
+
+    report = restore_database(place, point, to=to, jobs=jobs, tables=tables, before=recorded, progress=reporter())
     if as_json:
         emit(report.as_json())
         return

@@ -46,7 +46,8 @@ class Received:
 class Webhook:
     """``requests``: all that came. ``answers``: statuses of the next answers, 200 once they are used up.
 
-    ``status``: what all others are answered with; ``hangs``: whether it takes requests and never answers.
+    ``status``: what all others are answered with; ``hangs``: whether it takes requests and never answers;
+    ``moved_to``: where it sends those that POST.
     """
 
     port: int
@@ -54,6 +55,7 @@ class Webhook:
     answers: list[int] = field(default_factory=list)
     status: int = 200
     hangs: bool = False
+    moved_to: str | None = None
     released: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -103,9 +105,12 @@ def running_webhook() -> Iterator[Webhook]:
                 return
             with lock:
                 status = hook.answers.pop(0) if hook.answers else hook.status
-                if status < 400:
+                is_moved = hook.moved_to is not None and self.command == "POST"
+                if status < 400 and not is_moved:
                     hook.requests.append(Received(self.command, self.path, body))
-            self.send_response(status)
+            self.send_response(302 if is_moved else status)
+            if is_moved:
+                self.send_header("Location", str(hook.moved_to))
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 from fix_webhook import closed_port
 from holdfast.watch import raise_alert
@@ -64,7 +65,8 @@ def missing_connection(site: Provoked) -> Steps:
     yield None
 
 
-def _with_other(site: Provoked):  # type: ignore[no-untyped-def]
+def _with_other(site: Provoked) -> Path:
+    """The policy of another application, watched beside the site's own."""
     site.arrange(UNSCHEDULED)
     site.nights(3)
     other = site.site.folder / "other.yaml"

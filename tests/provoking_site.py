@@ -15,6 +15,7 @@ from holdfast.catalog import write_signed
 from holdfast.crypto.age import encrypt
 from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
+from holdfast.manifest.model import InventoryDrift, InventoryReport
 from holdfast.values.ids import RestorePointId
 from holdfast.watch import watch_all, watch_round
 from holdfast.watch.finding import Finding
@@ -27,6 +28,7 @@ INTERVAL = timedelta(minutes=15)
 """How often the watch looks."""
 UNSCHEDULED = "nightly: {keep: 35d}"
 """Tiers of which nothing is ever missing."""
+_NO_DRIFT = InventoryDrift(missing=(), undocumented=(), overdue=(), is_compared=True, unread=None)
 ALERTS = "conn_id: shop_alerts, page: {tag: ops}, notify: {tag: dev}"
 
 
@@ -49,7 +51,7 @@ class Expected:
 
 
 type Steps = Iterator[Expected | None]
-"""What a scenario does: it prepares a healthy site, yields; plants its fault, yields what is expected; mends, yields."""
+"""What a scenario does: prepares a healthy site, yields; plants its fault, yields what is expected; mends, yields."""
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Provoked:
         seconds: int = 60,
         stored_bytes: int = 20_000,
         is_decrypted: bool = True,
+        overdue: tuple[str, ...] = (),
         artifact: bytes | None = None,
         signer: Signer | None = None,
     ) -> RestorePointId:
@@ -123,6 +126,7 @@ class Provoked:
         update = {
             "artifacts": (manifest.artifacts[0].model_copy(update={"bytes": stored_bytes}),),
             "database": manifest.database.model_copy(update={"finished_at": ended_at}),
+            "inventory": InventoryReport(variables=9, drift=_NO_DRIFT.model_copy(update={"overdue": overdue})),
             "verification": manifest.verification.model_copy(update={"decrypted": is_decrypted}),
         }
         key = catalog.keys.artifact(id, "database.dump.age")

@@ -36,7 +36,12 @@ def growth(site: Provoked) -> Steps:
     taken.append(site.point(tier="snapshot", stored_bytes=100 * MIB))
     due_at = (site.now + DAY).replace(hour=0, minute=0)
     site.now = due_at - timedelta(minutes=5)
-    yield Expected("what the store holds grew by", "`holdfast list POLICY production`", due_at + timedelta(minutes=10) - 7 * DAY, due_at)
+    yield Expected(
+        "what the store holds grew by",
+        "`holdfast list POLICY production`",
+        since=due_at + timedelta(minutes=10) - 7 * DAY,
+        due_at=due_at,
+    )
     for id in taken:
         shutil.rmtree(site.folder(id))
     yield None
@@ -45,9 +50,8 @@ def growth(site: Provoked) -> Steps:
 def rotation_due(site: Provoked) -> Steps:
     """The day passes by which a secret was to be changed."""
     inventory = site.site.folder / "inventory.yaml"
-    text = (
-        "variables:\n- {name: SMTP_PASSWORD, area: smtp, owner: Platform team, rotated_by: [DevOps], rotate_by: %s}\n"
-    )
+    text = "variables:\n- {name: SMTP_PASSWORD, area: smtp, owner: Platform, rotated_by: [DevOps], kept_in: vault, "
+    text += "rotate_by: %s}\n"
     inventory.write_text(text % "2026-11-22")
     site.arrange(UNSCHEDULED, f"inventory: {{file: {inventory}}}")
     site.nights(3)
@@ -56,11 +60,25 @@ def rotation_due(site: Provoked) -> Steps:
     yield None
     yield Expected(
         "SMTP_PASSWORD was to be rotated by 2026-11-22, 1 d ago",
-        "DevOps can rotate it, Platform team owns it",
+        "DevOps can rotate it, Platform owns it",
         due_at=midnight,
     )
     inventory.write_text(text % "2027-11-22")
     yield None
 
 
-SCENARIOS = tuple(Scenario(play.__name__, play) for play in (space_short, growth, rotation_due))
+def recorded(site: Provoked) -> Steps:
+    """The inventory lies on another host, which took a backup and wrote down what was overdue."""
+    site.arrange(UNSCHEDULED, "inventory: {file: elsewhere.yaml}")
+    site.nights(3)
+    yield None
+    site.point(overdue=("SMTP_PASSWORD",))
+    yield Expected("SMTP_PASSWORD was to be rotated by 2026-11-21 or before", "is not on this host")
+    site.point(site.now + timedelta(minutes=1))
+    yield None
+
+
+SCENARIOS = (
+    *(Scenario(play.__name__, play) for play in (space_short, growth, rotation_due)),
+    Scenario("rotation_due", recorded),
+)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from datetime import timedelta
 
 from holdfast.audit import Act, append
 from holdfast.crypto.keyfiles import new_keys
 from holdfast.crypto.signing import Signer
+from point_factory import store_check
 from provoking_site import UNSCHEDULED, Expected, Provoked, Scenario, Steps
+
+HOUR = timedelta(hours=1)
 
 
 def store_unreachable(site: Provoked) -> Steps:
@@ -18,7 +22,7 @@ def store_unreachable(site: Provoked) -> Steps:
     yield None
     aside = site.site.store_folder.rename(site.site.folder / "aside")
     site.site.store_folder.write_text("in the way")
-    yield Expected("store", "`holdfast doctor POLICY production` says what does not answer")
+    yield Expected("store is not a directory", "Mount the disk that holds the store")
     site.site.store_folder.unlink()
     aside.rename(site.site.store_folder)
     yield None
@@ -29,16 +33,14 @@ def not_decryptable(site: Provoked) -> Steps:
     site.arrange(UNSCHEDULED)
     site.nights(3)
     yield None
-    others = new_keys(site.site.folder / "others")
-    assert others is None or others
+    new_keys(site.site.folder / "others")
     recipient = (site.site.folder / "others/recipient.txt").read_text().strip()
     sealed = subprocess.run(["age", "-r", recipient], input=b"x" * 64, capture_output=True, check=True).stdout
     id = site.point(artifact=sealed)
     yield Expected(
         f"{id}/database.dump.age: age header: no key at hand opens it", "keys.identity_file", since=id.opened_at
     )
-    (site.site.folder / "others").rename(site.site.folder / "gone")
-    site.point(site.now.replace(minute=50))
+    site.point(site.now + timedelta(minutes=1))
     yield None
 
 
@@ -63,7 +65,7 @@ def lost(site: Provoked) -> Steps:
     yield None
     identity = site.site.keys / "identity.txt"
     aside = identity.rename(site.site.keys / "aside.txt")
-    yield Expected("identity.txt", "", since=None)
+    yield Expected("identity.txt", "")
     aside.rename(identity)
     yield None
 
@@ -105,6 +107,35 @@ def artifact_missing(site: Provoked) -> Steps:
     aside = artifact.rename(site.site.folder / "aside")
     yield Expected(f"{id}/manifest.json: database.dump.age is missing", "Look who deleted it", since=id.opened_at)
     aside.rename(artifact)
+    yield None
+
+
+def older(site: Provoked) -> Steps:
+    """Somebody deletes the dump of an older restore point, which was restored and compared long ago."""
+    site.arrange(UNSCHEDULED)
+    ids = site.nights(5)
+    environment = site.environment()
+    for id in ids:
+        store_check(environment.catalog, environment.signer(), id, id.opened_at + HOUR)
+    artifact = site.folder(ids[0]) / "database.dump.age"
+    yield None
+    aside = artifact.rename(site.site.folder / "aside")
+    yield Expected(f"{ids[0]}/manifest.json: database.dump.age is missing", "object versions", since=ids[0].opened_at)
+    aside.rename(artifact)
+    yield None
+
+
+def altered(site: Provoked) -> Steps:
+    """Somebody writes another manifest over that of an older restore point."""
+    site.arrange(UNSCHEDULED)
+    id = site.nights(5)[0]
+    manifest = site.folder(id) / "manifest.json"
+    content, at = manifest.read_bytes(), id.opened_at + timedelta(seconds=70)
+    yield None
+    manifest.write_bytes(content.replace(b"18.6", b"18.5"))
+    yield Expected(str(id), "keys.verify_key_file", since=id.opened_at)
+    manifest.write_bytes(content)
+    site.received(site.environment().keys.manifest(id), at)
     yield None
 
 
@@ -163,4 +194,6 @@ SCENARIOS = (
     Scenario("not_decryptable", rotten),
     Scenario("not_decryptable", lost),
     Scenario("audit_broken", removed),
+    Scenario("artifact_missing", older),
+    Scenario("signature_mismatch", altered),
 )

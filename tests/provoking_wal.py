@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from holdfast.catalog import WalPiece, write_signed
+from holdfast.catalog.wal_checks import WalCheckCatalog
 from holdfast.catalog.wal_status import WalStatusCatalog, status_name
 from holdfast.manifest.wal import WalStatus
 from holdfast.media.records import MediaCheck, ShardLook
 from holdfast.values.ids import RestorePointId
+from holdfast.values.wal_names import WalSegment
 from holdfast.verify.media import check_media
 from holdfast.verify.wal import check_wal
-from holdfast.values.wal_names import WalSegment
 from media_factory import Builder
 from provoking_site import Expected, Provoked, Scenario, Steps
 from wal_factory import SYSTEM, WalFactory, minute
@@ -73,9 +74,16 @@ def wal_damaged(site: Provoked) -> Steps:
     content = segment.read_bytes()
     yield None
     segment.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    before = datetime.now(UTC)
     assert check_wal(site.environment(), everything=True).faults
-    yield Expected(segment.name, "`holdfast wal check POLICY production --all`", since=before)
+    environment = site.environment()
+    found = WalCheckCatalog(environment.store, environment.keys).newest(SYSTEM, environment.verifier())
+    assert found is not None
+    yield Expected(
+        segment.name,
+        "`holdfast wal check POLICY production --all`",
+        since=found.check.checked_at,
+        besides=frozenset({"wal_gap"}),
+    )
     segment.write_bytes(content)
     assert not check_wal(site.environment(), everything=True).faults
     yield None
@@ -129,12 +137,13 @@ def media_damaged(site: Provoked) -> Steps:
     check_media(site.environment(), now=site.now)
     yield None
     shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    before = datetime.now(UTC)
     check_media(site.environment(), now=site.now)
+    environment = site.environment()
+    newest = max(environment.media_catalog.check_ids())
     yield Expected(
         f"shard {shard.name.removesuffix('.tar.age')} is damaged",
         "`holdfast media sync POLICY production --force`",
-        since=before,
+        since=environment.media_catalog.check(newest, environment.verifier()).finished_at,
     )
     shard.write_bytes(content)
     check_media(site.environment(), now=site.now + timedelta(minutes=1))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
@@ -14,10 +14,12 @@ import pytest
 from fix_environment import MakeSite
 from fix_webhook import TOKEN, Received, Webhook
 from holdfast.values.finding_kinds import SEVERITIES, Severity
+from holdfast.watch import raise_alert, status_of
+from holdfast.watch.judging.runs import run_failed
 from provoking_backups import SCENARIOS as BACKUPS
 from provoking_events import SCENARIOS as EVENTS
 from provoking_proofs import SCENARIOS as PROOFS
-from provoking_site import INTERVAL, Expected, Provoked, Scenario
+from provoking_site import INTERVAL, UNSCHEDULED, Expected, Provoked, Scenario
 from provoking_space import SCENARIOS as SPACE
 from provoking_store import SCENARIOS as STORE
 from provoking_wal import SCENARIOS as WAL
@@ -55,12 +57,13 @@ def test_a_finding_is_told_once_and_taken_back(provoked: Provoked, scenario: Sce
     planted_at = provoked.now
     expected = next(steps)
     assert expected is not None
+    is_at_once = bool(provoked.hook.requests)
     found = provoked.round()
     told = provoked.hook.taken
-    assert len(told) == 1, ([each.title for each in told], found)
+    assert len(told) == 1, [each.body for each in told]
     (message,) = told
-    assert {finding.kind for finding in found} == {scenario.kind, *expected.besides}, found
-    waited = provoked.now - (expected.due_at or planted_at)
+    assert {finding.kind for finding in found} == {scenario.kind, *expected.besides}, [f.text for f in found]
+    waited = timedelta() if is_at_once else provoked.now - (expected.due_at or planted_at)
     assert waited <= INTERVAL
     demand_told(message, scenario.kind, found[0].severity, expected)
     print(f"\n{scenario.name:40} {found[0].severity:6} {waited.seconds // 60:3} min {provoked.seconds:5.2f} s", end=" ")
@@ -74,6 +77,32 @@ def test_a_finding_is_told_once_and_taken_back(provoked: Provoked, scenario: Sce
     (own,) = [each for each in over if expected.which in _body(each).partition("It was: ")[2]]
     assert own.path == message.path
     stays_silent(provoked, 15, 60, 60, 15)
+
+
+def test_what_the_policy_turns_off_reaches_nobody(provoked: Provoked) -> None:
+    """What a round finds, and what a run reports itself; the other kinds are told as ever."""
+    provoked.arrange(UNSCHEDULED, alerts=", severities: {run_failed: off, store_guard: off, artifact_missing: notify}")
+    newest = provoked.nights(3)[-1]
+    provoked.site.store_folder.chmod(0o755)
+    environment = provoked.environment()
+    run = ("dag", "run", ["task"], provoked.now)
+    report = raise_alert(
+        environment, run_failed("shop", "production", "nightly", environment.policy, *run), provoked.now
+    )
+    assert report.findings == ()
+    assert provoked.round() == ()
+    (provoked.folder(newest) / "database.dump.age").unlink()
+    assert [finding.severity for finding in provoked.round()] == ["notify"]
+    assert [message.path for message in provoked.hook.taken] == [f"/hook-dev/{TOKEN}"]
+
+
+def test_status_says_what_is_not_watched(provoked: Provoked) -> None:
+    """Where the provider has point-in-time recovery, silence about it proves nothing."""
+    provoked.arrange(UNSCHEDULED, database=", pitr: provider")
+    provoked.nights(3)
+    files, connections = [provoked.site.policy_file], provoked.environment().connections
+    note = "shop/production: point-in-time recovery is the provider's: not watched here"
+    assert note in status_of(files, connections, provoked.now).notes
 
 
 def stays_silent(provoked: Provoked, *minutes: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -128,6 +129,24 @@ def test_what_flaps_is_not_paged_a_second_time_at_once(watched: WatchedSite) -> 
     assert watched.hook.taken == []
     watched.round()
     assert watched.hook.titles == ["[resolved] shop/production: nightly backup missing"]
+
+
+def test_a_clock_that_was_ahead_silences_nothing(watched: WatchedSite) -> None:
+    """One round of a host that was years ahead: what it raised is resolved, and paged anew once it is there again."""
+    right = watched.now
+    for kind in ("late", "never_started"):
+        watched.now = right + timedelta(days=3650)
+        watched.round(finding(kind=kind))
+        watched.now = right
+        assert watched.round().resolved == ("shop/production/nightly",)
+        watched.hook.taken.clear()
+        right = watched.now + timedelta(hours=2)
+    watched.now = right + timedelta(days=3650)
+    watched.round(finding())
+    watched.now = right
+    watched.hook.taken.clear()
+    rounds = [watched.round(finding()) for _ in range(18)]
+    assert [round.reminded for round in rounds].count(("shop/production/nightly",)) == 1, "as if said when it was known"
 
 
 def test_two_watches_at_once_page_once(watched: WatchedSite) -> None:

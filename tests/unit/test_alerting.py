@@ -105,6 +105,14 @@ def test_a_refusal_is_said_with_its_status(webhook: Webhook) -> None:
         deliver(apprise(webhook.url()), None, MESSAGE)
 
 
+def test_a_redirect_is_no_delivery(webhook: Webhook) -> None:
+    """A login page that answers in the place of the service has not got the message."""
+    webhook.moved_to = f"http://127.0.0.1:{webhook.port}/login"
+    with pytest.raises(DeliveryError, match="JSON: answered 302"):
+        deliver(apprise(webhook.url()), None, MESSAGE)
+    assert webhook.taken == []
+
+
 def test_what_hangs_holds_nobody_up(webhook: Webhook) -> None:
     """It is given up in time, whatever the server does."""
     webhook.hangs = True

@@ -61,6 +61,23 @@ def test_a_schedule_is_remembered_from_its_first_sight() -> None:
     assert {each.since for each in other if each.schedule} == {NOW + DAY}
 
 
+def test_points_that_cannot_be_trusted_here_are_not_missing() -> None:
+    """Without a verify key nothing is known of them but that they are there; nothing says that none ever was."""
+    facts = empty(since=NOW - 40 * DAY)
+    assert "never_started" in kinds(judge(facts, DUMPS, NOW))
+    there = facts.model_copy(update={"counts": dict.fromkeys(map(str, DUMPS.tiers), 3)})
+    assert "never_started" not in kinds(judge(there, DUMPS, NOW))
+
+
+def test_a_clock_that_was_ahead_puts_no_demand_off() -> None:
+    """An edit that was first seen by a host years ahead counts from when a right clock sees it."""
+    edited = changed(STREAMING, tiers={**STREAMING["tiers"], "nightly": {"schedule": "0 9 * * *", "keep": "35d"}})  # type: ignore[dict-item]
+    known = empty(schedules=seen_schedules(POLICY, NOW - DAY, None))
+    ahead = empty(schedules=seen_schedules(edited, NOW + 3650 * DAY, known))
+    seen = {each.tier: each.since for each in seen_schedules(edited, NOW, ahead)}
+    assert seen["nightly"] == NOW
+
+
 def test_a_weekly_tier_is_missed_after_a_week() -> None:
     """With one point at a time, as a week's retention leaves it, and no RPO."""
     policy = changed(DUMPS, targets={}, tiers={"nightly": {"schedule": "0 2 * * 0", "keep": "7d"}})

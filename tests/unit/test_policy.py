@@ -118,6 +118,13 @@ def test_good_policy_is_read(tmp_path: Path) -> None:
         ("app: shop", "app: [", "shop.yaml, line"),
         ("schedule: continuous", 'schedule: "0 1 * * *"', "tiers.wal.schedule"),
         ("tiers:\n", "wal: {lag_page: 1m}\n    tiers:\n", "lag_page is shorter than lag_warning"),
+        (
+            "{conn_id: pager}",
+            "{conn_id: pager, severities: {too_smal: notify}}",
+            "line 22: environments.production.alerts.severities: 'too_smal' is no kind of finding (did you mean too_",
+        ),
+        ("{conn_id: pager}", "{conn_id: pager, severities: {xyz: off}}", "'xyz' is no kind of finding"),
+        ("{conn_id: pager}", "{conn_id: pager, severities: {late: loud}}", "alerts.severities.late: input should be"),
     ],
 )
 def test_each_fault_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:

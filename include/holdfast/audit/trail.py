@@ -130,7 +130,7 @@ def link(month: str, number: int, document: bytes) -> Link:
     """What the next record must know of this one."""
     record = parsed(document)
     # Never back: a clock that was set back must not hide the end of the chain.
-    following = month if record is None else max(month, f"{record.at:%Y-%m}")
+    following = month if record is None else max(month, f"{record.at.year:04}-{record.at.month:02}")
     return Link(number, digest(document), following)
 
 

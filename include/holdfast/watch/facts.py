@@ -158,7 +158,10 @@ class GuardFacts(Record):
 
 
 class RotationFacts(Record):
-    """A variable of the inventory whose secret is due; ``rotated_by`` says who can."""
+    """A variable of the inventory whose secret is due; ``rotated_by`` says who can.
+
+    ``owner`` is empty where only the newest manifest tells of it: then it was due by ``rotate_by`` at the latest.
+    """
 
     name: str
     rotate_by: date

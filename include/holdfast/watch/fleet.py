@@ -48,7 +48,8 @@ def fleet_of(policy_files: Sequence[Path], names: Sequence[str] = ()) -> Fleet:
     """The environments in the order of the files; only those of ``names`` where any are given."""
     places: list[Place] = []
     broken: list[Finding] = []
-    for policy_file in policy_files:
+    # One that is named twice would be watched twice at the same time.
+    for policy_file in {file.resolve(): file for file in policy_files}.values():
         try:
             policy = load_policy(policy_file)
         except PolicyError as error:

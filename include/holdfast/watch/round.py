@@ -7,7 +7,7 @@ from datetime import datetime
 
 from holdfast.audit import Anchor, advance
 from holdfast.environment import Environment
-from holdfast.errors import HoldfastError, PermanentError
+from holdfast.errors import HoldfastError, IntegrityError, SignatureError
 from holdfast.progress import Progress, Silent
 from holdfast.watch.dispatch import Dispatch
 from holdfast.watch.facts import EnvironmentFacts, Trouble
@@ -102,6 +102,9 @@ def look(
 ) -> tuple[EnvironmentFacts, str | None]:
     """The facts with what the memory and the audit trail add to them, and the trail's new anchor."""
     facts = read_facts(environment, now, record.facts, progress=progress)
+    if any(trouble.kind == "store_unreachable" for trouble in facts.troubles):
+        # Each question to a store that is down takes long, and this one would not be answered either.
+        return facts.model_copy(update={"troubles": (*facts.troubles, *tampered(faults))}), record.anchor
     anchor, trouble = _audited(environment, record.anchor)
     troubles = (*facts.troubles, *tampered(faults), *trouble)
     return facts.model_copy(update={"troubles": troubles}), anchor
@@ -121,10 +124,10 @@ def pinged(environment: Environment, report: RoundReport) -> RoundReport:
 def _audited(environment: Environment, anchor: str | None) -> tuple[str | None, list[Trouble]]:
     try:
         found, trouble = advance(environment, Anchor.parse(anchor) if anchor is not None else None)
-    except PermanentError as error:
+    except (IntegrityError, SignatureError) as error:
         return anchor, [Trouble(kind="audit_broken", subject="audit", text=error.message, hint=error.hint)]
     except HoldfastError:
-        # The store does not answer: reading has said so.
+        # The store does not answer or refuses, or the key is missing: reading has said so.
         return anchor, []
     broken = [Trouble(kind="audit_broken", subject="audit", text=trouble)] if trouble is not None else []
     return str(found) if found is not None else anchor, broken

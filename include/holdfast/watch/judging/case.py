@@ -39,13 +39,17 @@ class Case:
         tier: str | None = None,
         dag: str | None = None,
         severity: Severity | None = None,
+        cause: str | None = None,
     ) -> Finding:
-        """A finding of this environment; ``tier`` is the one that its cause lies in, ``dag`` where that is another."""
+        """A finding of this environment; ``tier`` is the one that its cause lies in, ``dag`` where that is another.
+
+        ``cause`` names its thread where several subjects have one cause that is no tier.
+        """
         place = f"{self.facts.app}/{self.facts.environment}"
         lies_in = dag or tier
         return Finding(
             id="/".join(filter(None, (place, kind, subject))),
-            thread="/".join(filter(None, (place, tier or subject))),
+            thread="/".join(filter(None, (place, cause or tier or subject))),
             kind=kind,
             severity=severity or SEVERITIES[kind],
             app=self.facts.app,

@@ -19,11 +19,15 @@ def judge_keys(case: Case) -> Findings:
         if due.rotate_by >= today:
             continue
         who = ", ".join(due.rotated_by) or due.owner
+        told = f"was to be rotated by {due.rotate_by}, {(today - due.rotate_by).days} d ago"
+        whose = f"{who} can rotate it, {due.owner} owns it. Then set its rotate_by in the inventory file; "
+        if not due.owner:
+            told = f"was to be rotated by {due.rotate_by} or before, as the newest restore point records"
+            whose = "Who can rotate it is said by the inventory file, which is not on this host, as is its rotate_by; "
         yield case.finding(
             "rotation_due",
             visible(due.name),
-            visible(f"{due.name} was to be rotated by {due.rotate_by}, {(today - due.rotate_by).days} d ago"),
+            visible(f"{due.name} {told}"),
             meaning="A secret that is older than was agreed may be known to more people than it should be.",
-            advice=visible(f"{who} can rotate it, {due.owner} owns it. Then set its rotate_by in the inventory file; ")
-            + f"{case.command('inventory check')} names all that are due.",
+            advice=f"{visible(whose)}{case.command('inventory check')} names all that are due.",
         )

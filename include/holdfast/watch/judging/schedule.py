@@ -66,10 +66,11 @@ def _nothing_at_all(case: Case) -> Finding | None:
     return case.finding(
         "never_started",
         tier,
-        f"{place} has no restore point at all: no backup was ever committed to its store",
+        f"{place} has no restore point at all: no committed backup is in its store",
         since=case.facts.since,
         meaning="If the database were lost now, nothing could be restored.",
-        advice=advice_to_run(case, tier),
+        advice="Were there any, a disk that is not mounted, another url and a deletion look the same. "
+        + advice_to_run(case, tier),
         tier=tier,
     )
 
@@ -83,6 +84,9 @@ def _never_started(case: Case, tier: str) -> Findings:
     if (since is None and any(map(case.has, DUMP_TIERS))) or (since is not None and slot.opens_at < since):
         return
     opened = sorted(_opened(case, (tier,)))
+    if case.facts.counts.get(tier) and all(each.tier != tier for each in _known(case)):
+        # They are there, and nothing of them can be trusted on this host: that is another finding.
+        return
     if opened and opened[-1] >= slot.opens_at - early(schedule, zone, slot):
         return
     missed = next_slot(schedule, zone, opened[-1] + _EARLY) if opened else None
@@ -102,9 +106,11 @@ def _never_started(case: Case, tier: str) -> Findings:
 
 def _opened(case: Case, tiers: Iterable[str]) -> list[datetime]:
     """When runs of some tiers opened their points, whatever became of them."""
-    facts = case.facts
-    known: tuple[PointFacts | UnfinishedPoint | FaultyPoint, ...] = (*facts.points, *facts.unfinished, *facts.faulty)
-    return [each.opened_at for each in known if each.tier in tiers and case.is_past(each.opened_at)]
+    return [each.opened_at for each in _known(case) if each.tier in tiers and case.is_past(each.opened_at)]
+
+
+def _known(case: Case) -> tuple[PointFacts | UnfinishedPoint | FaultyPoint, ...]:
+    return (*case.facts.points, *case.facts.unfinished, *case.facts.faulty)
 
 
 def _late(case: Case, tier: str) -> Findings:

@@ -33,6 +33,8 @@ def judge_store(case: Case) -> Findings:
             visible(trouble.text),
             meaning=_MEANING[trouble.kind],
             advice=visible(trouble.hint) if trouble.hint else _advice_of_trouble(case, trouble),
+            # Several parts of the reading meet the same store.
+            cause="store" if trouble.kind == "store_unreachable" else None,
         )
     for faulty in case.facts.faulty:
         yield case.finding(

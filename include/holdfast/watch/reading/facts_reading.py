@@ -147,9 +147,14 @@ class _Round:
         return found
 
     def _guard(self) -> tuple[tuple[GuardFacts, ...], datetime | None]:
-        if self._is_hour and self._reading.failures == 0:
-            return self._reading.part("guard", lambda: read_guard(self._reading), ()), self._reading.now
-        return (self._known.guard, self._known.guard_at) if self._known is not None else ((), None)
+        known, known_at = (self._known.guard, self._known.guard_at) if self._known is not None else ((), None)
+        is_folder = self._environment.store.url.startswith("file:")
+        is_away = any(kind == "store_unreachable" for kind, _ in self._reading.troubles)
+        if is_away or not (self._is_hour or is_folder):
+            return known, known_at
+        # A folder is looked at each time, which costs nothing; the hour is for what else waits for it.
+        found = self._reading.part("guard", lambda: read_guard(self._reading), known)
+        return found, self._reading.now if self._is_hour else known_at
 
     def _blame(self, faults: Iterable[FaultyPoint]) -> None:
         for fault in faults:

@@ -93,11 +93,13 @@ class _Reader:
         ids = self._place.ids()
         for id in newest_first(ids, self._reading.now):
             self._tiers.setdefault(id.tier, []).append(id)
-        welcome = [id for chosen in self._chosen() for id in chosen if self._lacks_check(id)]
+        # What is known is looked at again where the newest are listed anyway: somebody may have deleted or altered it.
+        welcome = [id for chosen in self._chosen() for id in chosen if id in self._known]
+        # The record of a check follows its evidence: those are looked into though it costs a request.
+        tested = [id for id in welcome if self._lacks_check(id) and str(id) in self._place.tested]
         while wanted := [id for chosen in self._chosen() for id in self._unsure(chosen)]:
-            # The record of a check follows its evidence: those are looked into though it costs a request.
-            self._take(wanted, welcome, [id for id in welcome if str(id) in self._place.tested])
-            welcome = []
+            self._take(wanted, welcome, tested)
+            welcome, tested = [], []
         return self._result(ids)
 
     def _chosen(self) -> Iterator[list[RestorePointId]]:

@@ -16,7 +16,6 @@ from holdfast.watch.reading.places import Told
 from holdfast.watch.reading.round import Reading
 
 GUARD_EVERY = timedelta(hours=1)
-_NOT_TOLD = "the inventory is not on this host"
 
 
 def read_rotations(reading: Reading, newest: Iterable[tuple[RestorePointId, Told]]) -> tuple[RotationFacts, ...]:
@@ -44,7 +43,7 @@ def _as_recorded(newest: Iterable[tuple[RestorePointId, Told]], timezone: ZoneIn
         return ()
     id, told = last
     last_day = id.opened_at.astimezone(timezone).date() - timedelta(days=1)
-    return tuple(RotationFacts(name=name, rotate_by=last_day, owner=_NOT_TOLD, rotated_by=()) for name in told.overdue)
+    return tuple(RotationFacts(name=name, rotate_by=last_day, owner="", rotated_by=()) for name in told.overdue)
 
 
 def read_guard(reading: Reading) -> tuple[GuardFacts, ...]:

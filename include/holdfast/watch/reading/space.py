@@ -25,12 +25,14 @@ def read_space(
 ) -> tuple[SpaceSample, ...]:
     """A sample for each day, the newest at ``now``; at most ``SAMPLES``.
 
-    What is held is estimated once a day: of each tier its count times the mean of ``points``; the shards that the
-    newest media snapshot wants; WAL by its listing. What is free is looked at each time. Raises StoreError.
+    What is held is estimated: of each tier its count times the mean of ``points``; the shards that the newest media
+    snapshot wants; WAL by its listing. Where that takes requests, for media and WAL, once a day. What is free is looked
+    at each time. Raises StoreError.
     """
     days = {sample.at.astimezone(UTC).date(): sample for sample in known}
     today = days.get(now.astimezone(UTC).date())
-    held = _held_bytes(environment, points, counts, now) if today is None else today.held_bytes
+    is_told = environment.policy.media is None and environment.policy.database.pitr != "streaming"
+    held = _held_bytes(environment, points, counts, now) if today is None or is_told else today.held_bytes
     days[now.astimezone(UTC).date()] = SpaceSample(
         at=now, held_bytes=held, free_bytes=free_bytes(environment.store.url)
     )

@@ -38,7 +38,7 @@ class Sight:
 
 def decide(alerts: Iterable[Alert], sight: Sight, remind: Remind, now: datetime) -> tuple[Alert, ...]:
     """The alerts as they are after a round's sight, each with what it owes to people; sorted by thread."""
-    known = {alert.thread: alert for alert in alerts}
+    known = {alert.thread: _not_ahead(alert, now) for alert in alerts}
     threads = by_thread(sight.findings)
     decided: list[Alert] = []
     for thread in sorted(known.keys() | threads.keys()):
@@ -50,6 +50,18 @@ def decide(alerts: Iterable[Alert], sight: Sight, remind: Remind, now: datetime)
         elif alert is not None and (left := _absent(alert, sight, now)) is not None:
             decided.append(left)
     return tuple(decided)
+
+
+def _not_ahead(alert: Alert, now: datetime) -> Alert:
+    """What a watch whose clock was far ahead has written must not keep a thread silent until its time comes."""
+    ahead = {
+        name: now
+        for name in ("raised_at", "said_at", "resolved_at", "gone_at")
+        if (moment := getattr(alert, name)) is not None and moment - now > QUIET
+    }
+    if alert.due_at is not None and alert.due_at - now > 2 * QUIET:
+        ahead["due_at"] = now + QUIET
+    return alert.model_copy(update=ahead) if ahead else alert
 
 
 def due(alert: Alert, me: str, now: datetime) -> bool:

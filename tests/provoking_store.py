@@ -125,6 +125,17 @@ def older(site: Provoked) -> Steps:
     yield None
 
 
+def vanished(site: Provoked) -> Steps:
+    """Somebody deletes an older restore point as a whole, and brings it back."""
+    site.arrange(UNSCHEDULED)
+    id = site.nights(5)[1]
+    yield None
+    aside = site.folder(id).rename(site.site.folder / "aside")
+    yield Expected(f"restore point {id} is gone from the store", "Look who deleted it", since=id.opened_at)
+    aside.rename(site.folder(id))
+    yield None
+
+
 def altered(site: Provoked) -> Steps:
     """Somebody writes another manifest over that of an older restore point."""
     site.arrange(UNSCHEDULED)
@@ -195,5 +206,6 @@ SCENARIOS = (
     Scenario("not_decryptable", lost),
     Scenario("audit_broken", removed),
     Scenario("artifact_missing", older),
+    Scenario("artifact_missing", vanished),
     Scenario("signature_mismatch", altered),
 )

@@ -42,9 +42,9 @@ def test_status_says_what_is_wrong_and_tells_nobody(site: Site, webhook: Webhook
 
 
 def test_status_of_a_healthy_environment_says_so(site: Site) -> None:
-    """One line, and one for each environment; nothing is an error."""
+    """One line, and one for each environment, also of a policy that is named twice; nothing is an error."""
     site.edit_policy("ping_conn_id: shop_ping", f"ping_conn_id: shop_ping{OFF}")
-    said = site.run("status", str(site.policy_file)).stdout.decode()
+    said = site.run("status", str(site.policy_file), site.policy_file.name).stdout.decode()
     assert said == "nothing to report: 1 environment\n  shop/production  no restore point yet\n"
 
 
@@ -53,6 +53,7 @@ def test_status_of_a_healthy_environment_says_so(site: Site) -> None:
     [
         (["status", "none.yaml"], "policy none.yaml: no such file", "Give the paths"),
         (["status", "--now", "2026-11-22T02:00:00"], "it has no UTC offset", "2026-11-22T02:00:00+01:00"),
+        (["status", "--now", "9999-12-31T23:59:59-12:00"], "no year of a backup", "2026-11-22T02:00:00+01:00"),
         (["status", "--environment", "staging"], "environment 'staging': in none of the policies", "production"),
         (["watch", "--every", "5s"], "--every 5s: less than 10s", "15m"),
     ],

@@ -219,6 +219,19 @@ def test_a_forged_memory_is_told_and_not_believed(watched: WatchedSite) -> None:
     assert len(watched.hook.taken) == 1, "the forgery is said; what was open is still known from the record before"
 
 
+def test_what_a_stranger_put_there_does_not_fill_the_memory(watched: WatchedSite) -> None:
+    """A record larger than any is told and not read; a name with zeros before its number is passed over."""
+    watched.round(finding())
+    folder = watched.site.store_folder / "shop/production/watch"
+    with (folder / "00000007.json").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    (folder / "0000000008.json").write_bytes(b"x")
+    report = watched.round(finding())
+    (told,) = [found for found in report.findings if found.kind == "signature_mismatch"]
+    assert "00000007.json is 67108865 bytes, which no record is" in told.text
+    assert len(watched.hook.taken) == 2, "what was open is still known"
+
+
 def test_a_host_without_the_signing_key_cannot_watch(watched: WatchedSite) -> None:
     """It says so at once; status needs no key to sign with."""
     watched.site.edit_policy(f"signing_key_file: {watched.site.keys}/signing.pem", "")

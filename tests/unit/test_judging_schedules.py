@@ -63,10 +63,28 @@ def test_a_schedule_is_remembered_from_its_first_sight() -> None:
 
 def test_points_that_cannot_be_trusted_here_are_not_missing() -> None:
     """Without a verify key nothing is known of them but that they are there; nothing says that none ever was."""
-    facts = empty(since=NOW - 40 * DAY)
-    assert "never_started" in kinds(judge(facts, DUMPS, NOW))
-    there = facts.model_copy(update={"counts": dict.fromkeys(map(str, DUMPS.tiers), 3)})
-    assert "never_started" not in kinds(judge(there, DUMPS, NOW))
+    policy, facts = changed(DUMPS), empty(since=NOW - 400 * DAY)
+    assert "never_started" in kinds(judge(facts, policy, NOW))
+    there = facts.model_copy(update={"counts": {str(tier): 3 for tier in policy.tiers}})
+    assert "never_started" not in kinds(judge(there, policy, NOW))
+
+
+def test_a_store_that_was_copied_hides_no_exceeded_rpo() -> None:
+    """By its clock every backup ended days after it began, which is no usual time of a backup."""
+    policy = changed(DUMPS, targets={"rpo": "1h"}, tiers={"nightly": {"schedule": "0 2 * * *", "keep": "35d"}})
+    points = tuple(
+        PointFacts(
+            id=f"2026061{day}",
+            tier="nightly",
+            opened_at=NOW - 20 * HOUR - day * DAY,
+            committed_at=NOW,
+            seconds=9,
+            bytes=MIB,
+            is_decrypted=True,
+        )
+        for day in reversed(range(5))
+    )
+    assert "rpo_exceeded" in kinds(judge(empty(since=NOW - 6 * DAY, points=points), policy, NOW))
 
 
 def test_a_clock_that_was_ahead_puts_no_demand_off() -> None:

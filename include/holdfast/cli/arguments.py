@@ -46,7 +46,10 @@ def moment(text: str | None) -> datetime:
     except ValueError as error:
         raise UsageError(f"timestamp {text!r}: not of the form 2026-11-22T02:00:00+00:00") from error
     if not 1970 <= found.year < 9000:
-        raise UsageError(f"timestamp {text!r}: no year of a backup")
+        raise UsageError(
+            f"timestamp {text!r}: no year of a backup",
+            hint="Write it like 2026-11-22T02:00:00+01:00.",
+        )
     if found.tzinfo is None:
         raise UsageError(
             f"timestamp {text!r}: it has no UTC offset", hint="Write it with one, such as 2026-11-22T02:00:00+01:00."

@@ -204,7 +204,8 @@ class EnvironmentFacts(Record):
     ``since``: the oldest trace of the environment in its store, None where there is none at all. ``points``: the
     newest of every tier, up to ``HISTORY`` of each, oldest first: restore points, base backups and media snapshots.
     One that lacks an artifact or cannot be decrypted is among them, one whose manifest cannot be trusted is not.
-    ``counts``: how many of each tier are committed. ``guard_at``: when the guard last looked at the store.
+    ``vanished``: restore points that were known and are gone before their time. ``counts``: how many of each tier are
+    committed. ``guard_at``: when the guard last looked at the store.
     """
 
     app: str
@@ -214,6 +215,7 @@ class EnvironmentFacts(Record):
     points: tuple[PointFacts, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict)
     faulty: tuple[FaultyPoint, ...] = ()
+    vanished: tuple[FaultyPoint, ...] = ()
     unfinished: tuple[UnfinishedPoint, ...] = ()
     tried: tuple[TriedFacts, ...] = ()
     checked: tuple[CheckedFacts, ...] = ()

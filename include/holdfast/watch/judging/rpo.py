@@ -79,7 +79,8 @@ def _of_tiers(case: Case, rpo: timedelta, tiers: tuple[str, ...], what: str) -> 
 def _allowance(case: Case, rpo: timedelta, tier: str, newest: PointFacts) -> timedelta:
     """What a healthy schedule needs beyond the RPO: the time of a backup, and the hour of a clock that is set back."""
     schedule = case.schedule(tier)
-    needed = max(rpo * _TOLERANCE, 3 * usual_run(case.points(tier)))
+    # In a store that was copied, every backup seems to have ended when it was copied: that must not put off a page.
+    needed = max(rpo * _TOLERANCE, min(3 * usual_run(case.points(tier)), rpo))
     following = next_slot(schedule, case.policy.timezone, newest.opened_at) if schedule is not None else None
     over = (following.due_at - newest.opened_at) - rpo if following is not None else timedelta()
     # A schedule that is rarer than the RPO does not become healthy by being kept.

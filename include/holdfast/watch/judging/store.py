@@ -14,8 +14,8 @@ _MEANING = {
     "identity_mismatch": "What is stored from now on may be unreadable for those who have to read it, or lies among "
     "that of another.",
     "not_decryptable": "It cannot be read with the identity at hand, so that it cannot be restored.",
-    "artifact_missing": "Its manifest promises more than is there: it cannot be restored, and somebody or something "
-    "deletes from the store.",
+    "artifact_missing": "It cannot be restored: what it needs is not all there, and somebody or something deletes from "
+    "the store.",
     "audit_broken": "Somebody may have removed or altered what is recorded of who did what.",
 }
 _KEYS = (
@@ -36,7 +36,7 @@ def judge_store(case: Case) -> Findings:
             # Several parts of the reading meet the same store.
             cause="store" if trouble.kind == "store_unreachable" else None,
         )
-    for faulty in case.facts.faulty:
+    for faulty in (*case.facts.faulty, *case.facts.vanished):
         yield case.finding(
             faulty.kind,
             visible(faulty.id),

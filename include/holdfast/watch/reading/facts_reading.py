@@ -20,6 +20,7 @@ from holdfast.watch.reading.round import Reading
 from holdfast.watch.reading.settings import is_guard_due, read_guard, read_rotations
 from holdfast.watch.reading.space import read_space
 from holdfast.watch.reading.tried import TriedRead, read_tried
+from holdfast.watch.reading.vanished import vanished
 from holdfast.watch.reading.wal import read_wal
 from holdfast.watch.schedules import seen_schedules
 
@@ -84,6 +85,7 @@ class _Round:
             points=points,
             counts=counts,
             faulty=tuple(self._faulty[key] for key in sorted(self._faulty)),
+            vanished=self._vanished(restore_points),
             unfinished=tuple(sorted(self._unfinished, key=lambda point: point.id)),
             tried=tried.tried,
             checked=checked,
@@ -111,6 +113,11 @@ class _Round:
         if place is self._media:
             self._unfinished += self._reading.part("media", lambda: unfinished_media(self._reading), ())
         return found
+
+    def _vanished(self, restore_points: PointsRead) -> tuple[FaultyPoint, ...]:
+        if restore_points.standing is None:
+            return self._known.vanished if self._known is not None else ()
+        return vanished(self._known, restore_points.standing, self._environment.policy, self._reading.now)
 
     def _look_at_artifacts(self, newest: Mapping[RestorePointId, Told]) -> None:
         """What the folders of the newest points do not show: what belongs to them elsewhere, and whether it opens."""

@@ -23,7 +23,10 @@ _MOST_LOOKED = 10 * HISTORY
 
 @dataclass(frozen=True, slots=True)
 class PointsRead:
-    """What one place holds; ``newest``: what the manifest of each tier's newest sound point tells."""
+    """What one place holds; ``newest``: what the manifest of each tier's newest sound point tells.
+
+    ``standing``: the ids of all that are there; None where that is not known.
+    """
 
     points: tuple[PointFacts, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -31,6 +34,7 @@ class PointsRead:
     unfinished: tuple[UnfinishedPoint, ...] = ()
     oldest: datetime | None = None
     newest: Mapping[RestorePointId, Told] = field(default_factory=dict)
+    standing: frozenset[str] | None = None
 
 
 def known_of(place: Place, known: EnvironmentFacts | None) -> PointsRead:
@@ -48,7 +52,7 @@ def known_of(place: Place, known: EnvironmentFacts | None) -> PointsRead:
 def read_points(reading: Reading, place: Place, known: PointsRead) -> PointsRead:
     """The points of a place, those that are ``known`` not read again but for the newest of each tier.
 
-    A known point that is gone was expired. Raises StoreError and StoreRefused.
+    A known point that is gone was expired, or vanished (see vanished.py). Raises StoreError and StoreRefused.
     """
     if reading.verifier is None:
         return _without_keys(place, known)
@@ -218,6 +222,7 @@ class _Reader:
             faulty=tuple(faults[id] for id in sorted(faults)),
             unfinished=tuple(unfinished),
             oldest=min((id.opened_at for id in ids), default=None),
+            standing=frozenset(str(id) for id in set(ids).difference(uncommitted)),
             newest={id: self._told[id] for found in self._chosen() for id in found[:1] if id in self._told},
         )
 

@@ -29,6 +29,8 @@ _TRIED = 5
 # A stranger's number beyond that would use the numbers up.
 _LEAP = 1_000_000
 _ATTEMPTS = 10
+# Facts of a WAL with thousands of gaps take a few; what a stranger put there must not fill the memory.
+_LARGEST_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
@@ -44,8 +46,13 @@ class Book:
     def newest(self, now: datetime) -> WatchRecord:
         """The newest record with our signature, or an empty one; raises only where the store does not answer."""
         prefix = self.keys.watch
-        self._names = [stored.key[len(prefix) :] for stored in self.store.list(prefix)]
+        sizes = {stored.key: stored.size_bytes for stored in self.store.list(prefix)}
+        self._names = [key[len(prefix) :] for key in sizes]
         for number in sorted(self._numbers(), reverse=True)[:_TRIED]:
+            size_bytes = sizes.get(self._key(number), 0)
+            if size_bytes > _LARGEST_BYTES:
+                self.faults[self._key(number)] = f"is {size_bytes} bytes, which no record is"
+                continue
             try:
                 return self._read(number)
             except ObjectMissing:

@@ -16,6 +16,7 @@ from holdfast.watch.fleet import each, fleet_of, unwatched
 from holdfast.watch.judging import judge
 from holdfast.watch.reports import Seen, StatusReport, in_order
 from holdfast.watch.round import NOBODY, look
+from holdfast.watch.shared_stores import silenced
 from holdfast.watch.state.book import Book
 from holdfast.watch.state.events import open_events
 from holdfast.watch.state.records import WatchRecord
@@ -38,7 +39,10 @@ def status_of(
     at = now if now is not None else datetime.now(UTC)
     fleet = fleet_of(policy_files, environments)
     progress.begin(f"read {len(fleet.places)} environments")
-    done = each(fleet.places, connections, lambda environment: standing(environment, at))
+    silent = silenced(fleet.places, connections)
+    asked = [place for place in fleet.places if place.title not in silent]
+    done = each(asked, connections, lambda environment: standing(environment, at))
+    done += [(place, None, silent[place.title]) for place in fleet.places if place.title in silent]
     progress.end()
     findings = [*fleet.broken]
     seen, notes = [], []

@@ -13,6 +13,7 @@ from holdfast.watch.fleet import each, fleet_of, unwatched
 from holdfast.watch.pings import ping_watch
 from holdfast.watch.reports import RoundReport, WatchReport
 from holdfast.watch.round import Carried, watch_round
+from holdfast.watch.shared_stores import silenced
 
 _SILENT = Silent()
 
@@ -27,8 +28,8 @@ def watch_all(
 ) -> WatchReport:
     """One round each, side by side. Raises nothing: what fails is in the report, and fails the ping.
 
-    A policy file that cannot be read, or an environment that cannot be opened, tells nobody itself: the first of the
-    other environments that has a section ``alerts`` carries what is to be said of it.
+    A policy file that cannot be read, or an environment that cannot be opened or whose bucket is known not to answer,
+    tells nobody itself: the first of the other environments that has a section ``alerts`` carries what is to be said.
     """
     at = now if now is not None else datetime.now(UTC)
     fleet = fleet_of(policy_files, environments)
@@ -36,6 +37,7 @@ def watch_all(
     # Opened before: what cannot be has to be known by the time that another speaks for it.
     tried = each(fleet.places, connections, lambda environment: environment.signer())
     failed = {place.title: fault for place, _, fault in tried if fault is not None}
+    failed |= silenced([place for place in fleet.places if place.title not in failed], connections)
     broken = (
         *fleet.broken,
         *(unwatched(place, failed[place.title]) for place in fleet.places if place.title in failed),

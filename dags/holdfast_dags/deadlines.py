@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+
+from airflow.sdk import BaseNotifier
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from holdfast.policy import EnvironmentPolicy
 from holdfast.policy.model import DUMP_TIERS
@@ -16,6 +21,19 @@ _WAL_GRACE = timedelta(minutes=30)
 _TAKING = (*DUMP_TIERS, "media")
 _RESTORING = ("restore_check", "pitr_check", "restore_drill", "pitr_drill")
 _DRILLS = ("restore_drill", "pitr_drill")
+
+
+def deadline(after: timedelta, notifier: type[BaseNotifier], told: Mapping[str, str]) -> DeadlineAlert:
+    """A deadline so long after a run was queued; runs by hand have no logical date, by which there would be none.
+
+    The interval is a number of seconds: Airflow 3.3 stores a timedelta in a form that it cannot read when somebody
+    clears a task of the run, which then fails with HTTP 500. Numbers are what earlier versions stored, and are read.
+    """
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=after.total_seconds(),  # type: ignore[arg-type]
+        callback=SyncCallback(notifier, kwargs=dict(told)),
+    )
 
 
 def deadline_of(policy: EnvironmentPolicy, tier: str) -> timedelta:

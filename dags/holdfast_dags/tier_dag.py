@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
-from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from croniter import croniter  # type: ignore[import-untyped]
 
 from holdfast.errors import PolicyError
 from holdfast_airflow.notifiers import HoldfastNotifier
 from holdfast_dags.access import access_control
-from holdfast_dags.deadlines import deadline_of
+from holdfast_dags.deadlines import deadline, deadline_of
 from holdfast_dags.protected import Protected
 
 RECOVERY_QUEUE = "recovery"
@@ -56,6 +54,7 @@ def tier_dag(
     Raises PolicyError where the schedule can never be met.
     """
     schedule = _either(_schedule(protected, tier), asset)
+    told = {**protected.operator_arguments, "tier": tier, "kind": "deadline_missed"}
     dag = DAG(
         protected.dag_id(tier),
         description=f"{tier} of {protected.app} {protected.environment}",
@@ -77,21 +76,11 @@ def tier_dag(
             policy_file=str(protected.policy_file), environment=protected.environment, tier=tier, kind="run_failed"
         ),
         # Whoever starts something by hand that has no schedule is there to see how it goes.
-        deadline=None if schedule is None else [_deadline(protected, tier)],
+        deadline=[deadline(deadline_of(protected.policy, tier), HoldfastNotifier, told)] if schedule else None,
     )
     # Not by the constructor, which warns at every parse of a module that would only go with Airflow 4.
     dag.access_control = access_control(protected, tier)  # type: ignore[assignment]  # invariant in its sets
     return dag
-
-
-def _deadline(protected: Protected, tier: str) -> DeadlineAlert:
-    """From when the run was queued: runs by hand have no logical date, by which there would be no deadline at all."""
-    told = {**protected.operator_arguments, "tier": tier, "kind": "deadline_missed"}
-    return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=deadline_of(protected.policy, tier),
-        callback=SyncCallback(HoldfastNotifier, kwargs=told),
-    )
 
 
 def _either(

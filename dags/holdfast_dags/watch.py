@@ -7,8 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from holdfast.errors import PolicyError
 from holdfast.policy import load_policy
@@ -16,6 +14,7 @@ from holdfast.policy.model import Access
 from holdfast_airflow.notifiers import WatchNotifier
 from holdfast_airflow.operators.watch import WatchOperator, policy_files
 from holdfast_dags.access import watch_access
+from holdfast_dags.deadlines import deadline
 
 TIER = "watch"
 DAG_ID = f"holdfast.{TIER}"
@@ -45,11 +44,7 @@ def watch(dag_file: str) -> DAG:
         doc_md=_RUNBOOK.read_text(encoding="utf-8"),
         on_failure_callback=WatchNotifier(folder=folder, kind="run_failed"),
         deadline=[
-            DeadlineAlert(
-                reference=DeadlineReference.DAGRUN_QUEUED_AT,
-                interval=_EVERY,
-                callback=SyncCallback(WatchNotifier, kwargs={"folder": folder, "kind": "deadline_missed"}),
-            )
+            deadline(_EVERY, WatchNotifier, {"folder": folder, "kind": "deadline_missed"}),
         ],
     ) as dag:
         WatchOperator(task_id=TIER, execution_timeout=_TRY, folder=folder)

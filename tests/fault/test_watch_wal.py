@@ -65,7 +65,7 @@ class Watch:
         """What was read last."""
         return None if self._facts is None else self._facts.wal
 
-    def awaits(self, what: str, *kinds: str, severity: str = "page", timeout_s: float = 40) -> dict[str, Finding]:
+    def awaits(self, what: str, *kinds: str, severity: str = "page", timeout_s: float = 120) -> dict[str, Finding]:
         """Look until exactly these are found, and say how long that took."""
         began = time.monotonic()
         while not self._shows(found := self.found(), kinds, severity):
@@ -100,7 +100,8 @@ def streamer(streamed: Streamed) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_killed_streamer_is_missed(own: Cluster, make_streamed: MakeStreamed) -> None:
     """Nothing runs that could tell: its last word grows old. The next streamer mends it."""
-    streamed = make_streamed(own, wal=SHORT)
+    # So far apart that a busy machine cannot miss what lies in between.
+    streamed = make_streamed(own, wal=SHORT | {"lag_page": "20s"})
     streamed.write(100)
     watch = Watch(streamed)
     with streamer(streamed) as process:
@@ -109,7 +110,7 @@ def test_a_killed_streamer_is_missed(own: Cluster, make_streamed: MakeStreamed) 
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
         watch.awaits("streamer killed, lag_warning 4 s", "wal_lag", severity="notify")
-        found = watch.awaits("streamer killed, lag_page 8 s since its last word", "wal_lag")
+        found = watch.awaits("streamer killed, lag_page 20 s since its last word", "wal_lag")
     assert watch.wal and watch.wal.caught_up_at == found["wal_lag"].since
     with streamed.streaming():
         watch.awaits("streaming again")
@@ -240,7 +241,7 @@ def test_a_forged_status_wakes_somebody(own: Cluster, make_streamed: MakeStreame
     streamed.write(100)
     streamed.stream(2)
     watch = Watch(streamed)
-    assert watch.found() == {}
+    assert "wal_damaged" not in watch.found()
     (system,) = streamed.site.environment().wal_catalog.systems()
     folder = streamed.site.store_folder / streamed.site.environment().keys.wal_status(system, "")
     true = sorted(folder.iterdir())[-1]

@@ -6,12 +6,17 @@ import socket
 from collections.abc import Iterable
 from datetime import UTC, timedelta
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from holdfast.audit.records import Act, Anchor, AuditRecord, digest
 from holdfast.audit.trail import FIRST_MONTH, Link, Stored, Trail, link, parsed
 from holdfast.crypto.signing import Signer
 from holdfast.environment import Environment
 from holdfast.errors import IntegrityError, StoreError, UsageError
+from holdfast.values.visible import visible
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 _TRIES = 1000
 _LAST_NUMBER = 9_999_999_999
@@ -65,15 +70,24 @@ def _record(environment: Environment, act: Act, number: int, previous: str, sign
         previous=previous,
         at=environment.clock().astimezone(UTC),
         action=act.action,
-        who=(act.who if act.who is not None else actor.who)[:_LONGEST],
+        who=visible(act.who if act.who is not None else actor.who)[:_LONGEST],
         via=act.via or actor.via,
         host=socket.gethostname(),
         run=actor.run,
-        subject=act.subject[:_LONGEST],
-        details=dict(act.details),
+        subject=visible(act.subject)[:_LONGEST],
+        details={name: _spelled(value) for name, value in act.details.items()},
         once=act.once,
         signed_by=signer.verifier().key_id if signer is not None else None,
     )
+
+
+def _spelled(value: JsonValue) -> JsonValue:
+    """Names of files need not be text, and are to steer no terminal whatever reads the record."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return [_spelled(each) for each in value]
+    return value
 
 
 def _standing(head: Stored | None, older: Iterable[Stored], act: Act) -> Anchor | None:

@@ -37,6 +37,14 @@ def opened(policy: Path, environment: str) -> Environment:
     return open_environment(policy, environment, EnvironmentConnections(os.environ), actor())
 
 
+def near_moment(text: str | None) -> datetime:
+    """As ``moment``, of the years in which there are backups; schedules cannot be reckoned at the ends of time."""
+    found = moment(text)
+    if not 1970 <= found.year < 9000:
+        raise UsageError(f"timestamp {text!r}: no year of a backup", hint="Write it like 2026-11-22T02:00:00+01:00.")
+    return found
+
+
 def moment(text: str | None) -> datetime:
     """A timestamp with its UTC offset, or the present; one without an offset is refused, for it is ambiguous."""
     if text is None:
@@ -45,11 +53,6 @@ def moment(text: str | None) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"timestamp {text!r}: not of the form 2026-11-22T02:00:00+00:00") from error
-    if not 1970 <= found.year < 9000:
-        raise UsageError(
-            f"timestamp {text!r}: no year of a backup",
-            hint="Write it like 2026-11-22T02:00:00+01:00.",
-        )
     if found.tzinfo is None:
         raise UsageError(
             f"timestamp {text!r}: it has no UTC offset", hint="Write it with one, such as 2026-11-22T02:00:00+01:00."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.arguments import moment
+from holdfast.cli.arguments import near_moment
 from holdfast.cli.commands.status import chosen, policies_argument
 from holdfast.errors import UsageError
 
@@ -49,7 +49,7 @@ def metrics_command(
             raise UsageError("--listen goes with neither --out nor --now")
         _serve(collector, listen, _token(token_file, token_conn))
         return
-    text = _text(collector, moment(now), set())
+    text = _text(collector, near_moment(now), set())
     if out is not None:
         write_textfile(out, text)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.cli.arguments import json_option, moment
+from holdfast.cli.arguments import json_option, near_moment
 from holdfast.cli.output import FAILED, Failure, emit
 from holdfast.values.visible import visible
 
@@ -41,7 +41,7 @@ def status_command(
     from holdfast.values.airflow_conn import EnvironmentConnections
     from holdfast.watch import status_of
 
-    at, files = moment(now), chosen(policies, names)
+    at, files = near_moment(now), chosen(policies, names)
     connections = EnvironmentConnections(os.environ)
     report = status_of(files, connections, at, names)
     unpinged = _pinged(files, names, report) if is_pinging else []

@@ -66,7 +66,7 @@ def test_wal_counts_as_it_is_listed(site: Site) -> None:
 
 
 def test_a_sample_a_day_and_what_is_free_each_time(environment: Environment) -> None:
-    """Within a day only what is free is looked at anew; the oldest days go."""
+    """Within a day the newest sample is renewed; the oldest days go."""
     environment.store.put("a/b", [b"x"])
     known = tuple(
         SpaceSample(at=NOW - timedelta(days=days), held_bytes=days, free_bytes=None) for days in range(SAMPLES, 0, -1)
@@ -74,9 +74,21 @@ def test_a_sample_a_day_and_what_is_free_each_time(environment: Environment) -> 
     samples = read_space(environment, [point("nightly", 100)], {"nightly": 1}, NOW, known)
     assert len(samples) == SAMPLES and samples[:-1] == known[1:]
     assert samples[-1].held_bytes == 100 and samples[-1].free_bytes is not None
-    again = read_space(environment, [], {}, NOW + timedelta(hours=1), samples)
+    again = read_space(environment, [point("nightly", 100)], {"nightly": 2}, NOW + timedelta(hours=1), samples)
     assert again[:-1] == samples[:-1]
-    assert (again[-1].at, again[-1].held_bytes) == (NOW + timedelta(hours=1), 100)
+    assert (again[-1].at, again[-1].held_bytes) == (NOW + timedelta(hours=1), 200)
+
+
+def test_what_takes_requests_is_estimated_once_a_day(site: Site) -> None:
+    """WAL has to be listed for it; what is free is looked at all the same."""
+    site.edit_policy("{conn_id: shop_db}", "{conn_id: shop_db, pitr: streaming}")
+    environment = site.environment()
+    known = (SpaceSample(at=NOW, held_bytes=7, free_bytes=None),)
+    (sample,) = read_space(environment, [point("nightly", 100)], {"nightly": 2}, NOW + timedelta(hours=1), known)
+    assert (sample.at, sample.held_bytes) == (NOW + timedelta(hours=1), 7)
+    assert sample.free_bytes is not None
+    (next_day,) = read_space(environment, [point("nightly", 100)], {"nightly": 2}, NOW + timedelta(days=1), known)[1:]
+    assert next_day.held_bytes == 200
 
 
 def test_free_bytes_are_those_of_the_stores_disk(environment: Environment, site: Site) -> None:

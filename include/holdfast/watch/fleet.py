@@ -14,7 +14,7 @@ from holdfast.values.connection import Connections
 from holdfast.watch.finding import SEVERITIES, Finding
 from holdfast.watch.judging.runs import policy_broken
 
-_AT_ONCE = 8
+AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def fleet_of(policy_files: Sequence[Path], names: Sequence[str] = ()) -> Fleet:
 
 
 def each[T](
-    places: Sequence[Place], connections: Connections, act: Callable[[Environment], T]
+    places: Sequence[Place], connections: Connections, act: Callable[[Environment], T], *, at_once: int = AT_ONCE
 ) -> list[tuple[Place, T | None, str | None]]:
-    """``act`` on every environment, eight at once: (place, what it returned or None, why it failed or None)."""
+    """``act`` on every environment, some at once: (place, what it returned or None, why it failed or None)."""
 
     def guarded(place: Place) -> tuple[Place, T | None, str | None]:
         try:
@@ -74,7 +74,7 @@ def each[T](
             # A fault of our own in one environment must not blind the watch for the others. Its text may hold anything.
             return place, None, f"a fault in holdfast itself: {type(error).__name__}"
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="holdfast-watch") as threads:
+    with ThreadPoolExecutor(at_once, thread_name_prefix="holdfast-watch") as threads:
         return list(threads.map(guarded, places))
 
 

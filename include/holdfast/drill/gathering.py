@@ -73,14 +73,12 @@ def record_evidence(environment: Environment, drill: RestorePointId, *, progress
 
 def facts_of(evidence: Evidence, key: str) -> EvidenceFacts:
     """The few values that stand for stored evidence."""
-    findings = [finding.text for finding in evidence.findings]
-    findings += [f"not run: {name}" for name in evidence.steps_not_run]
     return EvidenceFacts(
         id=evidence.id,
         verdict=evidence.verdict,
         restore_point=evidence.restore_point,
         restore_seconds=evidence.restore_seconds,
-        findings=tuple(findings),
+        findings=evidence.faults,
         key=key,
         rto_seconds=evidence.rto_seconds,
         pitr=evidence.pitr,

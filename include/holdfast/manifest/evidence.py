@@ -178,6 +178,12 @@ class Evidence(Record):
         """All steps' findings, in order."""
         return tuple(finding for step in self.steps for finding in step.findings)
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that speaks against it, in words: the findings, and the steps that were not run."""
+        not_run = (f"not run: {name}" for name in self.steps_not_run)
+        return (*(finding.text for finding in self.findings), *not_run)
+
 
 class Closing(Record):
     """The end of a drill: it stands beside the evidence once everybody who was asked has agreed."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from holdfast.environment import Environment
-from holdfast.metrics.gauges import AWAY, away, samples_of
+from holdfast.metrics.gauges import away, samples_of
 from holdfast.metrics.names import METRICS
 from holdfast.metrics.sample import Sample
 from holdfast.metrics.watched import figures_of
@@ -42,7 +42,8 @@ class Collector:
         for broken in fleet.broken:
             samples += away(broken.app, broken.environment)
             notes.append(broken.text)
-        for place, found, fault in each(fleet.places, self._connections, lambda there: self._read(there, now)):
+        done = each(fleet.places, self._connections, lambda there: self._read(there, now), only_reads=True)
+        for place, found, fault in done:
             samples += found.samples if found is not None else away(place.app, place.environment)
             notes += [f"{place.title}: {note}" for note in (found.notes if found is not None else (fault or "",))]
         order = {name: number for number, name in enumerate(METRICS)}
@@ -51,8 +52,7 @@ class Collector:
     def _read(self, environment: Environment, now: datetime) -> Collected:
         key = (environment.policy_file, environment.name)
         facts, findings, record = standing(environment, now, self._known.get(key))
-        away_for = tuple(trouble.text for trouble in facts.troubles if trouble.kind == AWAY)
-        if not away_for:
+        if not facts.away:
             self._known[key] = facts
         samples = samples_of(facts, findings, environment.policy, now, figures_of(record))
-        return Collected(samples, away_for)
+        return Collected(samples, facts.away)

@@ -17,9 +17,6 @@ from holdfast.policy.alerts import Severity
 from holdfast.watch.facts import EnvironmentFacts, WalFacts
 from holdfast.watch.finding import SEVERITIES, Finding
 
-AWAY = "store_unreachable"
-"""The kind of trouble with which nothing else is known."""
-
 
 @dataclass(frozen=True, slots=True)
 class WatchFigures:
@@ -39,13 +36,12 @@ def samples_of(
 ) -> tuple[Sample, ...]:
     """Every sample that is known at ``now`` (aware); ``watched`` is None where no watch has left a record."""
     place = (facts.app, facts.environment)
-    is_away = any(trouble.kind == AWAY for trouble in facts.troubles)
     found = [
-        *samples_at(place, {"up": not is_away}),
+        *samples_at(place, {"up": not facts.away}),
         *_findings(place, findings),
         *_watched(place, watched),
         # What was not read is not known: a tier whose points were not listed is not one without points.
-        *(() if is_away else _known(facts, policy, now)),
+        *(() if facts.away else _known(facts, policy, now)),
     ]
     order = {name: number for number, name in enumerate(METRICS)}
     return tuple(sorted(found, key=lambda sample: order[sample.metric.name]))

@@ -228,6 +228,11 @@ class EnvironmentFacts(Record):
     troubles: tuple[Trouble, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Why the store could not be read, empty where it could: what was not found is not gone then."""
+        return tuple(trouble.text for trouble in self.troubles if trouble.kind == "store_unreachable")
+
 
 HISTORY = 15
 """How many points of a tier are kept as its history: enough for a median that one odd night does not move."""

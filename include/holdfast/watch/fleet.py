@@ -14,7 +14,7 @@ from holdfast.values.connection import Connections
 from holdfast.watch.finding import SEVERITIES, Finding
 from holdfast.watch.judging.runs import policy_broken
 
-AT_ONCE = 8
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,12 @@ def fleet_of(policy_files: Sequence[Path], names: Sequence[str] = ()) -> Fleet:
 
 
 def each[T](
-    places: Sequence[Place], connections: Connections, act: Callable[[Environment], T], *, at_once: int = AT_ONCE
+    places: Sequence[Place], connections: Connections, act: Callable[[Environment], T], *, only_reads: bool = False
 ) -> list[tuple[Place, T | None, str | None]]:
-    """``act`` on every environment, some at once: (place, what it returned or None, why it failed or None)."""
+    """``act`` on every environment, eight at once: (place, what it returned or None, why it failed or None).
+
+    ``only_reads``: it waits for nothing but stores, so that of local ones threads would only take turns.
+    """
 
     def guarded(place: Place) -> tuple[Place, T | None, str | None]:
         try:
@@ -74,7 +77,8 @@ def each[T](
             # A fault of our own in one environment must not blind the watch for the others. Its text may hold anything.
             return place, None, f"a fault in holdfast itself: {type(error).__name__}"
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="holdfast-watch") as threads:
+    is_local = all(place.policy.store.url.startswith("file:") for place in places)
+    with ThreadPoolExecutor(1 if only_reads and is_local else _AT_ONCE, thread_name_prefix="holdfast-watch") as threads:
         return list(threads.map(guarded, places))
 
 

@@ -57,7 +57,7 @@ def watch_round(
     memory = Memory(environment, signer, now)
     facts, anchor = look(environment, memory.record, now, memory.faults, progress)
     findings = (*judge(facts, environment.policy, now), *carried.findings)
-    is_blind = any(trouble.kind == "store_unreachable" for trouble in facts.troubles)
+    is_blind = bool(facts.away)
     if memory.away is not None and not is_blind:
         # The store is there after all: without its memory everything that is open would be said again.
         memory = Memory(environment, signer, now)
@@ -102,10 +102,8 @@ def look(
 ) -> tuple[EnvironmentFacts, str | None]:
     """The facts with what the memory and the audit trail add to them, and the trail's new anchor."""
     facts = read_facts(environment, now, record.facts, progress=progress)
-    if any(trouble.kind == "store_unreachable" for trouble in facts.troubles):
-        # Each question to a store that is down takes long, and this one would not be answered either.
-        return facts.model_copy(update={"troubles": (*facts.troubles, *tampered(faults))}), record.anchor
-    anchor, trouble = _audited(environment, record.anchor)
+    # Each question to a store that is down takes long, and this one would not be answered either.
+    anchor, trouble = (record.anchor, []) if facts.away else _audited(environment, record.anchor)
     troubles = (*facts.troubles, *tampered(faults), *trouble)
     return facts.model_copy(update={"troubles": troubles}), anchor
 

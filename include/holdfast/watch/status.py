@@ -12,7 +12,7 @@ from holdfast.progress import Progress, Silent
 from holdfast.values.connection import Connections
 from holdfast.watch.facts import EnvironmentFacts
 from holdfast.watch.finding import Finding
-from holdfast.watch.fleet import AT_ONCE, each, fleet_of, unwatched
+from holdfast.watch.fleet import each, fleet_of, unwatched
 from holdfast.watch.judging import judge
 from holdfast.watch.reports import Seen, StatusReport, in_order
 from holdfast.watch.round import NOBODY, look
@@ -41,9 +41,7 @@ def status_of(
     progress.begin(f"read {len(fleet.places)} environments")
     silent = silenced(fleet.places, connections)
     asked = [place for place in fleet.places if place.title not in silent]
-    # Of files there is nothing to wait for: threads would only take turns.
-    is_local = all(place.policy.store.url.startswith("file:") for place in asked)
-    done = each(asked, connections, lambda environment: standing(environment, at), at_once=1 if is_local else AT_ONCE)
+    done = each(asked, connections, lambda environment: standing(environment, at), only_reads=True)
     done += [(place, None, silent[place.title]) for place in fleet.places if place.title in silent]
     progress.end()
     findings = [*fleet.broken]

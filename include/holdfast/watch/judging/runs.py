@@ -30,19 +30,17 @@ def run_failed(
     """
     case = _case(app, environment, policy, since)
     named = ", ".join(map(visible, tasks)) or "no task"
-    return _applied(
-        case.finding(
-            "run_failed",
-            tier,
-            f"the run {visible(run_id)} of {visible(dag_id)} failed at {case.when(since)}: {named}",
-            since=since,
-            meaning="What the run was to do has not been done; all retries are used up.",
-            advice=f"Read the log of {named} in `{visible(dag_id)}`; docs/runbook.md has a section for each task. "
-            "Once the cause is gone, clear the failed tasks or trigger the DAG again.",
-            tier=tier,
-        ).model_copy(update={"dag": dag_id}),
-        policy,
+    finding = case.finding(
+        "run_failed",
+        tier,
+        f"the run {visible(run_id)} of {visible(dag_id)} failed at {case.when(since)}: {named}",
+        since=since,
+        meaning="What the run was to do has not been done; all retries are used up.",
+        advice=f"Read the log of {named} in `{visible(dag_id)}`; docs/runbook.md has a section for each task. "
+        "Once the cause is gone, clear the failed tasks or trigger the DAG again.",
+        tier=tier,
     )
+    return _of_dag(finding, dag_id, policy)
 
 
 def deadline_missed(
@@ -56,20 +54,17 @@ def deadline_missed(
 ) -> Finding:
     """A run of a tier's DAG that was queued at ``since`` and has not ended by its deadline."""
     case = _case(app, environment, policy, since)
-    return _applied(
-        case.finding(
-            "deadline_missed",
-            tier,
-            f"the run {visible(run_id)} of {visible(dag_id)}, queued at {case.when(since)}, has not ended "
-            "by its deadline",
-            since=since,
-            meaning="It hangs, waits for a worker, or has more to do than usual; the next one waits behind it.",
-            advice=f"Look at `{visible(dag_id)}`: is a task running, or queued without a worker? A restart of its "
-            "worker ends what hangs; the task is then tried again by itself.",
-            tier=tier,
-        ).model_copy(update={"dag": dag_id}),
-        policy,
+    finding = case.finding(
+        "deadline_missed",
+        tier,
+        f"the run {visible(run_id)} of {visible(dag_id)}, queued at {case.when(since)}, has not ended by its deadline",
+        since=since,
+        meaning="It hangs, waits for a worker, or has more to do than usual; the next one waits behind it.",
+        advice=f"Look at `{visible(dag_id)}`: is a task running, or queued without a worker? A restart of its "
+        "worker ends what hangs; the task is then tried again by itself.",
+        tier=tier,
     )
+    return _of_dag(finding, dag_id, policy)
 
 
 def policy_broken(policy_file: Path, error: str) -> Finding:
@@ -95,5 +90,7 @@ def _case(app: str, environment: str, policy: EnvironmentPolicy, now: datetime) 
     return Case(EnvironmentFacts(app=app, environment=environment, read_at=now, since=None), policy, now)
 
 
-def _applied(finding: Finding, policy: EnvironmentPolicy) -> Finding:
-    return chosen(finding, policy) or finding
+def _of_dag(finding: Finding, dag_id: str, policy: EnvironmentPolicy) -> Finding:
+    """With the DAG whose run it was, and the severity that the policy gives it."""
+    named = finding.model_copy(update={"dag": dag_id})
+    return chosen(named, policy) or named

@@ -90,8 +90,6 @@ def _read(reading: Reading, entry: Entry, before: Mapping[str, TriedFacts]) -> T
 
 
 def _facts(evidence: Evidence, *, is_closed: bool) -> TriedFacts:
-    faults = [finding.text for finding in evidence.findings]
-    faults += [f"not run: {name}" for name in evidence.steps_not_run]
     return TriedFacts(
         id=evidence.id,
         kind=evidence.kind,
@@ -101,5 +99,5 @@ def _facts(evidence: Evidence, *, is_closed: bool) -> TriedFacts:
         is_closed=is_closed,
         restore_point=evidence.restore_point,
         rto_seconds=evidence.restore_seconds,
-        faults=tuple(faults[:_MOST_FAULTS]),
+        faults=evidence.faults[:_MOST_FAULTS],
     )

@@ -15,7 +15,7 @@ _LASTING_OF_WAL = {"system_identifier", "lost", "gaps", "faults", "healed_faults
 
 def kept_facts(before: WatchRecord, facts: EnvironmentFacts, now: datetime) -> EnvironmentFacts | None:
     """The facts to remember: the new ones where they say more, and once a day; those of a blind round never."""
-    if any(trouble.kind == "store_unreachable" for trouble in facts.troubles):
+    if facts.away:
         return before.facts
     if before.facts is None or abs(now - before.facts.read_at) >= _ANEW:
         return facts
